@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/* base/buf.h - a byte buffer that knows its ceiling.
+ *
+ * Owns:    its memory; buf_clear() returns it.
+ * Units:   bytes.
+ * Errors:  0, or -1 with errno EMSGSIZE (ceiling) or ENOMEM; on error the
+ *          contents are as before. */
+#ifndef DOORBELL_BASE_BUF_H
+#define DOORBELL_BASE_BUF_H
+
+#include <stddef.h>
+
+#include "base/text.h"
+
+struct buf {
+	char *p;    /* NULL until something is stored */
+	size_t n;   /* bytes used */
+	size_t cap; /* bytes allocated */
+	size_t max; /* never grows past this */
+};
+
+void buf_init(struct buf *b, size_t max);
+/* Give the memory back; the buffer may be used again. */
+void buf_clear(struct buf *b);
+/* Forget the contents, keep the memory. */
+void buf_reset(struct buf *b);
+
+int buf_add(struct buf *b, const void *p, size_t n);
+int buf_add_str(struct buf *b, const char *s);
+int buf_add_char(struct buf *b, char c);
+int buf_printf(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Make room for `n` more bytes and return where they go (the caller then
+ * adds to b->n what it wrote), or NULL. */
+char *buf_reserve(struct buf *b, size_t n);
+/* Drop `n` bytes from the front. */
+void buf_consume(struct buf *b, size_t n);
+
+struct span buf_span(const struct buf *b);
+/* NUL-terminated view, valid until the next change; NULL when there is no
+ * memory for the NUL (the NUL does not count towards max). */
+const char *buf_str(struct buf *b);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* lookup/access.h - the permanent access list: permit, reject, or no opinion.
+ *
+ * Words, first decision wins: permit_mynetworks, permit, reject, dunno, and
+ * TYPE:NAME tables that are asked for the client's address. A table's value is
+ * again a list of such words, without tables, at most ACCESS_DEPTH_MAX deep.
+ * "dunno" ends the search without a decision.
+ *
+ * Owns:    its tables. `mynetworks` stays the caller's and must outlive it.
+ * Errors:  NULL with *why for an unknown word in the configuration; an unknown
+ *          word in a table is reported once and reads as dunno. */
+#ifndef DOORBELL_LOOKUP_ACCESS_H
+#define DOORBELL_LOOKUP_ACCESS_H
+
+#include "table/list.h"
+#include "table/table.h"
+
+#define ACCESS_DEPTH_MAX 5
+
+enum access_verdict {
+	ACCESS_DUNNO,
+	ACCESS_PERMIT,
+	ACCESS_REJECT,
+};
+
+/* What decided: for "why was this client refused". */
+struct access_fact {
+	enum access_verdict verdict;
+	const char *word; /* the word or table that decided, or NULL */
+	const char *file; /* of the table's line, or NULL */
+	int line;
+};
+
+struct access;
+
+struct access *access_open(struct span words, const struct list *mynetworks,
+    const struct table_options *o, struct errtext *why);
+void access_free(struct access **a);
+struct access_fact access_find(
+    const struct access *a, const struct addr *client);
+enum table_change access_refresh(struct access *a, struct errtext *why);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/* lookup/dnsbl.h - score client addresses against weighted DNS lists.
+ *
+ * All zones are asked at once. Sessions of one address share one round of
+ * queries for as long as it runs. A zone has at most DNSBL_ZONE_FLIGHT_MAX
+ * queries in flight; more wait in that zone's own queue, so a slow list delays
+ * nobody's answers from the others.
+ *
+ * Owns:    rounds and queries. The caller owns the ticket until
+ *          dnsbl_cancel() returns.
+ * Units:   milliseconds; TTLs in seconds; scores in points.
+ * Errors:  -1 with errno ENOMEM. A zone that does not answer is a result.
+ * Threads: none; the callback never runs inside dnsbl_start(). */
+#ifndef DOORBELL_LOOKUP_DNSBL_H
+#define DOORBELL_LOOKUP_DNSBL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "lookup/dnsbl_spec.h"
+#include "lookup/resolver.h"
+
+#define DNSBL_ZONE_FLIGHT_MAX 1024 /* queries of one zone */
+
+struct dnsbl;       /* the configured zones; counted */
+struct dnsbl_round; /* one address being looked up */
+
+/* What is known so far. */
+struct dnsbl_score {
+	int points;       /* from the answers that are in */
+	int low, high;    /* the final score is within these */
+	bool complete;    /* nothing is outstanding any more */
+	bool missing;     /* some zone failed or timed out */
+	uint32_t ttl_s;   /* least TTL of the answers, UINT32_MAX: none */
+	const char *zone; /* whose rule weighed most, or NULL */
+};
+
+struct dnsbl_ticket;
+/* Runs after each answer that changes something, and with score.complete at
+ * the end. The ticket may be cancelled inside. */
+typedef void dnsbl_fn(
+    struct dnsbl_ticket *ticket, const struct dnsbl_score *score);
+
+/* One session waiting for a score; embed it, zeroed. */
+struct dnsbl_ticket {
+	struct dnsbl_ticket *next, **prev;
+	struct dnsbl_round *round; /* NULL when idle */
+	dnsbl_fn *fn;
+};
+
+/* Facts for the log and the counters, once for each query. */
+struct dnsbl_observer {
+	void (*asked)(const char *zone, void *arg);
+	void (*listed)(const struct addr *client, const char *zone,
+	    const struct addr *as, void *arg); /* for each A record */
+	void (*failed)(const char *query_name, const char *zone,
+	    const char *reason, void *arg);
+	void (*timed_out)(const char *zone, void *arg);
+	void *arg;
+};
+
+struct dnsbl_options {
+	struct span sites;  /* the words of dnsbl_sites */
+	int64_t timeout_ms; /* from dnsbl_start() */
+	struct dnsbl_observer observer;
+};
+
+/* The resolver must outlive it. */
+struct dnsbl *dnsbl_new(struct loop *loop, struct resolver *resolver,
+    const struct dnsbl_options *o, struct errtext *why);
+struct dnsbl *dnsbl_ref(struct dnsbl *bl);
+/* Rounds under way keep it alive until their tickets are cancelled or done. */
+void dnsbl_unref(struct dnsbl **bl);
+size_t dnsbl_zone_count(const struct dnsbl *bl);
+
+/* Begin scoring. *joined_r tells whether a running round was joined. */
+int dnsbl_start(struct dnsbl *bl, const struct addr *client,
+    struct dnsbl_ticket *ticket, dnsbl_fn *fn, bool *joined_r);
+/* Forget the score. A round nobody waits for any more is abandoned. */
+void dnsbl_cancel(struct dnsbl_ticket *ticket);
+/* The score as it stands; for when the wait ends early. */
+struct dnsbl_score dnsbl_score_now(const struct dnsbl_ticket *ticket);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/* net/fdpass.h - give a client's connection to Postfix smtpd(8).
+ *
+ * Speaks the protocol of a master.cf "pass" service: one sendmsg(2) carries a
+ * zero byte, the connection's attributes (name NUL value NUL ... NUL) and the
+ * descriptor. smtpd answers by closing the socket: then it has the client.
+ * A half-sent hand-off would block the smtpd that accepts it and every other
+ * hand-off with it; hence the message is complete before connect(2), and it
+ * goes out in one piece or not at all.
+ *
+ * Owns:    the hand-off socket. The client's descriptor stays the caller's: it
+ *          must be closed by the caller, and not be touched otherwise after
+ *          FDPASS_SENT (smtpd shares its file description).
+ * Errors:  enum fdpass_result, with errno. */
+#ifndef DOORBELL_NET_FDPASS_H
+#define DOORBELL_NET_FDPASS_H
+
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "net/loop.h"
+
+enum fdpass_result {
+	FDPASS_SENT,      /* on its way; `fn` runs when smtpd has it */
+	FDPASS_BUSY,      /* smtpd's queue is full: try again on a timer */
+	FDPASS_NO_SERVER, /* connect failed: errno says why */
+	FDPASS_NOT_SENT,  /* connected, but the message was not taken */
+};
+
+struct fdpass;
+/* smtpd closed the hand-off socket. */
+typedef void fdpass_fn(struct fdpass *pass);
+
+struct fdpass {
+	int fd; /* -1 when idle */
+	fdpass_fn *fn;
+	struct loop_watch watch;
+};
+
+#define FDPASS_MESSAGE_MAX 256 /* bytes */
+
+/* The bytes that accompany the descriptor. Returns how many, or 0 when an
+ * endpoint has no address. */
+size_t fdpass_encode(char out[FDPASS_MESSAGE_MAX],
+    const struct endpoint *client, const struct endpoint *server);
+
+/* `path` is shorter than 108 bytes; it may be relative to the working
+ * directory. */
+enum fdpass_result fdpass_send(struct fdpass *pass, struct loop *loop,
+    const char *path, int client_fd, const struct endpoint *client,
+    const struct endpoint *server, fdpass_fn *fn);
+/* Close the hand-off socket; `fn` will not run. smtpd may still take the
+ * client. */
+void fdpass_cancel(struct fdpass *pass);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/* net/logsock.h - write log lines to a datagram socket, never waiting.
+ *
+ * Two framings: syslog (/dev/log) and Postfix's postlogd(8) (maillog_file).
+ * When the reader does not keep up, lines wait in a bounded queue; when that is
+ * full they are dropped, and one line says how many as soon as there is room
+ * again. A restarted log daemon is reconnected to by path.
+ *
+ * Owns:    the socket and the queue.
+ * Units:   at most LOGSOCK_QUEUE_MAX bytes wait.
+ * Errors:  NULL with errno and *why when the options are wrong; a log daemon
+ *          that is not there is not an error, it may come. */
+#ifndef DOORBELL_NET_LOGSOCK_H
+#define DOORBELL_NET_LOGSOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/errtext.h"
+#include "base/log.h"
+#include "net/loop.h"
+
+#define LOGSOCK_QUEUE_MAX (1024 * 1024)
+
+struct logsock;
+
+enum logsock_kind {
+	LOGSOCK_SYSLOG,  /* "<22>Nov 20 23:52:48 TAG[PID]: TEXT" */
+	LOGSOCK_POSTLOG, /* "Nov 20 23:52:48 HOST TAG[PID]: TEXT" */
+	LOGSOCK_STDERR,  /* "TAG[PID]: TEXT" and a newline, to descriptor 2 */
+};
+
+struct logsock_options {
+	enum logsock_kind kind;
+	const char *path; /* NULL for stderr */
+	int facility;     /* LOG_MAIL, ... of <syslog.h> */
+	const char *host; /* postlog only: the first label of our name */
+	const char *tag[LOG_VOICE_COUNT]; /* "postfix/postscreen", ... */
+};
+
+struct logsock *logsock_new(
+    const struct logsock_options *o, struct errtext *why);
+void logsock_free(struct logsock **l);
+/* With a loop, lines that could not be sent at once are sent when there is
+ * room; before this, logsock_write() tries the queue itself. */
+int logsock_attach(struct logsock *l, struct loop *loop);
+/* The working directory or the root is about to change: use this path for
+ * reconnecting from now on. */
+int logsock_repath(struct logsock *l, const char *path);
+/* The pid in the lines is another one, the queue is the parent's. */
+void logsock_after_fork(struct logsock *l);
+/* A log_sink_fn; `arg` is the struct logsock. */
+void logsock_write(enum log_level level, enum log_voice voice, const char *text,
+    size_t n, void *arg);
+/* Lines dropped since the start. */
+uint64_t logsock_drops(const struct logsock *l);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* net/stream.h - one client's connection, never blocking.
+ *
+ * A stream begins in the peek stage, where bytes are looked at and stay in the
+ * socket: they belong to the real smtpd. stream_talk() begins the second
+ * stage, where bytes are read into a bounded buffer; there is no way back, and
+ * such a connection can never be handed off.
+ *
+ * Owns:    the descriptor, until stream_release() or stream_close(). Buffers
+ *          are allocated when the first byte needs one.
+ * Units:   bytes.
+ * Errors:  0/-1 with errno, or STREAM_ERROR with stream_error() saying why.
+ * Threads: none. */
+#ifndef DOORBELL_NET_STREAM_H
+#define DOORBELL_NET_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/text.h"
+#include "net/loop.h"
+
+#define STREAM_PEEK_MAX 1023    /* bytes looked at before the greeting */
+#define STREAM_OUTPUT_MAX 16384 /* bytes waiting for a slow reader */
+
+enum stream_event {
+	STREAM_PEEKED,  /* bytes wait in the socket: stream_peeked() */
+	STREAM_INPUT,   /* more bytes in stream_input() */
+	STREAM_DRAINED, /* all that was written is in the kernel's hands */
+	STREAM_EOF,     /* the client will send no more */
+	STREAM_ERROR,   /* broken: reset, timeout, no memory */
+};
+
+struct stream;
+struct stream_buffers; /* input and output, from the first use */
+typedef void stream_fn(struct stream *stream, enum stream_event event);
+
+struct stream {
+	int fd; /* -1 once released or closed */
+	bool talking;
+	bool paused; /* talking, but reading nothing for now */
+	bool ended;  /* EOF or error was reported; it is not reported again */
+	int error;   /* errno of STREAM_ERROR */
+	stream_fn *fn;
+	struct stream_buffers *buffers;
+	struct loop_watch watch;
+};
+
+/* Take over `fd`, which is non-blocking. Nothing is watched yet. */
+void stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn);
+/* Stop watching and close. What is unread is thrown away first, so that the
+ * client gets our last reply and not a reset. Accepts a released stream. */
+void stream_close(struct stream *s);
+/* Stop watching and give the descriptor to the caller; -1 if there is none. */
+int stream_release(struct stream *s);
+
+/* Peek stage: report the first bytes (STREAM_PEEKED), EOF or error, once. */
+int stream_watch(struct stream *s);
+/* Stop watching, keep the descriptor. */
+void stream_unwatch(struct stream *s);
+/* What the client has said: valid inside the STREAM_PEEKED callback only. */
+struct span stream_peeked(const struct stream *s);
+
+/* Begin the talk stage. STREAM_INPUT follows whenever bytes come in, until
+ * `input_max` bytes wait; consuming makes room. */
+int stream_talk(struct stream *s, size_t input_max);
+struct span stream_input(const struct stream *s);
+void stream_consume(struct stream *s, size_t n);
+/* Read no more for now (a reply is still unsent, say); and on again. */
+void stream_pause(struct stream *s);
+void stream_resume(struct stream *s);
+/* True when the client has sent bytes beyond stream_input()'s first `used`
+ * bytes: in our buffer or still in the socket. */
+bool stream_has_beyond(const struct stream *s, size_t used);
+
+/* Send, or keep what the kernel does not take for later (STREAM_DRAINED tells
+ * when it is gone). -1 with EMSGSIZE when more than STREAM_OUTPUT_MAX would
+ * wait; nothing is queued then. Errors of the connection itself come as
+ * STREAM_ERROR later, never from inside this call. */
+int stream_write(struct stream *s, const void *p, size_t n);
+size_t stream_unsent(const struct stream *s);
+int stream_error(const struct stream *s);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* smtp/reply.h - a reply is data; this module alone turns it into bytes.
+ *
+ * Owns:    nothing; texts stay the caller's.
+ * Errors:  -1 with EMSGSIZE or ENOMEM from the buffer. */
+#ifndef DOORBELL_SMTP_REPLY_H
+#define DOORBELL_SMTP_REPLY_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+struct reply {
+	int code;             /* 220, 550, ...; 0: no reply */
+	const char *enhanced; /* "5.7.1" (RFC 3463), or NULL */
+	const char *text;     /* without line ending; made printable here */
+};
+
+struct reply_style {
+	bool soft_bounce;   /* 5xx becomes 4xx, 5.x.y becomes 4.x.y */
+	const char *footer; /* for 4xx and 5xx: '\n' parts lines; NULL: none */
+};
+
+/* Append "550 5.7.1 text" CRLF, with the footer's lines behind it. */
+int reply_render(
+    const struct reply *r, const struct reply_style *style, struct buf *out);
+/* Append "550 5.7.1 text" as log lines quote it: no footer, no line ending. */
+int reply_quote(
+    const struct reply *r, const struct reply_style *style, struct buf *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* table/list.h - lists of addresses, networks and tables, as in mynetworks.
+ *
+ * Words separated by commas or white space: ADDR, ADDR/LEN, [ADDR], [ADDR]/LEN,
+ * TYPE:NAME (found at all means a match), /file/name (its words are read as
+ * part of the list; file lines may hold # comments), and !WORD, which ends the
+ * search without a match. The first word that matches decides.
+ *
+ * Owns:    its tables.
+ * Errors:  NULL with *why for a bad word. A file that cannot be read matches
+ *          nothing and is reported. */
+#ifndef DOORBELL_TABLE_LIST_H
+#define DOORBELL_TABLE_LIST_H
+
+#include "table/table.h"
+
+struct list;
+
+struct list *list_open(
+    struct span words, const struct table_options *o, struct errtext *why);
+void list_free(struct list **l);
+bool list_has(const struct list *l, const struct addr *a);
+/* table_refresh() for everything inside; the strongest change wins. */
+enum table_change list_refresh(struct list *l, struct errtext *why);
+
+#endif
