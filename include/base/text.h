@@ -30,15 +30,16 @@ bool span_has_prefix(struct span a, const char *s);
 struct span span_trim(struct span a);
 
 /* The next word of *rest, which is advanced past it; false at the end.
- * Words end at any byte of `separators`. A word that opens with '{' runs to
- * its matching '}' (braces included in *word_r), as in Postfix lists. */
+ * Words end at any byte of `separators`, but not between a '{' and its '}':
+ * "inline:{a=b, c=d}" is one word, braces included, as in Postfix lists. A
+ * '{' without its match protects all that follows. */
 bool text_token(struct span *rest, const char *separators, struct span *word_r);
 #define TEXT_LIST_SEPARATORS ", \t\r\n"
 
 /* Append the C escape of `in`: printable ASCII as is, backslash doubled,
  * \a \b \f \n \r \t \v, every other byte as three octal digits. The escaped
  * text is cut at `max` bytes (which may cut inside an escape).
- * Returns 0, or -1 when `out` is full. */
+ * Returns 0, or -1 when `out` is full; it then holds what did fit. */
 int text_escape(struct buf *out, struct span in, size_t max);
 
 /* In place: control bytes, DEL and what is not valid UTF-8 become '?'. With
