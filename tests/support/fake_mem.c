@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+#include "support/fake_mem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool failing;
+static unsigned left;
+static long live;
+
+static bool
+may_allocate(void)
+{
+	if (!failing)
+		return true;
+	if (left == 0) {
+		errno = ENOMEM;
+		return false;
+	}
+	left--;
+	return true;
+}
+
+void
+fake_mem_fail_after(unsigned n)
+{
+	failing = true;
+	left = n;
+}
+
+void
+fake_mem_heal(void)
+{
+	failing = false;
+}
+
+long
+fake_mem_live(void)
+{
+	return live;
+}
+
+void *
+mem_array(size_t n, size_t size)
+{
+	void *p =
+	    may_allocate() ? calloc(n > 0 ? n : 1, size > 0 ? size : 1) : NULL;
+
+	live += p != NULL;
+	return p;
+}
+
+void *
+mem_new(size_t n)
+{
+	return mem_array(1, n);
+}
+
+void *
+mem_resize(void *p, size_t n, size_t size)
+{
+	bool fresh = p == NULL;
+
+	if (!may_allocate())
+		return NULL;
+	p = reallocarray(p, n > 0 ? n : 1, size > 0 ? size : 1);
+	live += fresh && p != NULL;
+	return p;
+}
+
+char *
+mem_strdup(const char *s)
+{
+	return mem_strndup(s, strlen(s));
+}
+
+char *
+mem_strndup(const char *s, size_t n)
+{
+	char *copy = mem_array(n + 1, 1);
+
+	if (copy != NULL && n > 0)
+		memcpy(copy, s, n);
+	return copy;
+}
+
+char *
+mem_printf(const char *format, ...)
+{
+	char *text;
+	va_list args;
+	int n;
+
+	if (!may_allocate())
+		return NULL;
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n < 0)
+		return NULL;
+	live++;
+	return text;
+}
+
+void
+mem_free(void *p)
+{
+	int saved_errno = errno;
+
+	live -= p != NULL;
+	free(p);
+	errno = saved_errno;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/* support/fake_mem.h - memory that runs out when the test says so.
+ *
+ * Takes the place of base/mem.c. Without a word from the test it works like
+ * the real one. */
+#ifndef DOORBELL_TESTS_FAKE_MEM_H
+#define DOORBELL_TESTS_FAKE_MEM_H
+
+#include "base/mem.h"
+
+/* The next `n` allocations work, all later ones fail with ENOMEM. */
+void fake_mem_fail_after(unsigned n);
+/* No more failures. */
+void fake_mem_heal(void);
+/* Blocks that were handed out and not freed yet. */
+long fake_mem_live(void);
+
+#endif
