@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: ISC
+"""The integration ring: real Postfix, real rbldnsd, a client with bad manners.
+
+    SCREENER    doorbelld (default) or postscreen
+    DOORBELLD   the program under test, default build/plain/doorbelld
+    RING_PATIENCE  seconds that a prompt event may take, default 20
+"""
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+import namespace
+from dns import Rbldnsd
+from ports import Ports
+from postfix import Postfix
+from screener import Screener
+from standalone import Standalone
+
+SCREENER = os.environ.get("SCREENER", "doorbelld")
+
+
+def pytest_configure(config):
+    if SCREENER not in ("doorbelld", "postscreen"):
+        raise pytest.UsageError("SCREENER is doorbelld or postscreen")
+    if os.geteuid() != 0:
+        raise pytest.UsageError("master(8) has to be started by root")
+    path = Screener(SCREENER).path
+    if path and not os.access(path, os.X_OK):
+        raise pytest.UsageError("%s has not been built" % path)
+
+
+def pytest_collection_modifyitems(items):
+    elsewhere = pytest.mark.skip(reason="only doorbelld does this")
+    for item in items:
+        if SCREENER == "postscreen" and (
+                item.get_closest_marker("own")
+                or item.get_closest_marker("standalone")):
+            item.add_marker(elsewhere)
+        if item.get_closest_marker("namespace") and not namespace.possible():
+            item.add_marker(pytest.mark.skip(reason="no namespaces here"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failure shows the logs of its instances."""
+    outcome = yield
+    report = outcome.get_result()
+    ring = getattr(item, "funcargs", {}).get("ring")
+    if report.failed and ring is not None:
+        for path, tail in ring.logs():
+            report.sections.append(("log " + path, tail))
+
+
+class Ring:
+    """What a scenario is built from; all of it goes when it ends."""
+
+    def __init__(self, screener):
+        self.screener = screener
+        self.ports = Ports()
+        self._directory = tempfile.mkdtemp(prefix="ring.")
+        os.chmod(self._directory, 0o755)
+        self._made = []
+        self._instances = []
+        self._networks = []
+
+    def _subdirectory(self, name):
+        path = os.path.join(
+            self._directory, "%s%d" % (name, len(self._made)))
+        os.mkdir(path)
+        os.chmod(path, 0o755)
+        return path
+
+    def namespace(self):
+        """A network of its own for what is built from now on."""
+        network = namespace.Namespace(self._subdirectory("net"))
+        self._networks.append(network)
+        return network
+
+    def _network(self):
+        return self._networks[-1] if self._networks else namespace.Host()
+
+    def build(self, own=None, **main):
+        """A Postfix that is not started yet; main.cf has `main`, and
+        doorbell.cf has `own` (when doorbelld screens)."""
+        postfix = Postfix(self._subdirectory("p"), self.ports, self.screener,
+                          self._network())
+        postfix.main.update(main)
+        postfix.own.update(own or {})
+        self._made.append(postfix)
+        self._instances.append(postfix)
+        return postfix
+
+    def start(self, own=None, **main):
+        """A running Postfix."""
+        return self.build(own, **main).start()
+
+    def standalone(self, postfix, **main):
+        """A doorbelld without master(8), not started yet."""
+        screener = Standalone(postfix, self.ports)
+        screener.main.update(main)
+        self._made.append(screener)
+        self._instances.append(screener)
+        return screener
+
+    def rbldnsd(self, *zones):
+        """A name server for these zones."""
+        port = 53 if self._networks else self.ports.take()
+        server = Rbldnsd(self._subdirectory("dns"), self._network(), port)
+        self._made.append(server)
+        server.serve(*zones)
+        return server
+
+    def logs(self):
+        return [(i.log.path, i.log.tail()) for i in self._instances]
+
+    def clean_up(self):
+        for made in reversed(self._made):
+            made.clean_up() if hasattr(made, "clean_up") else made.kill()
+        for network in self._networks:
+            network.close()
+        self.ports.release()
+
+    def complaints(self):
+        """Log lines and sanitizer reports that no scenario asked for."""
+        found = []
+        for instance in self._instances:
+            found += instance.log.unexpected()
+            if isinstance(instance, Postfix):
+                found += instance.sanitizer_reports()
+        return found
+
+    def remove(self):
+        shutil.rmtree(self._directory)
+
+
+@pytest.fixture
+def screener():
+    return Screener(SCREENER)
+
+
+@pytest.fixture
+def ring(screener):
+    made = Ring(screener)
+    try:
+        yield made
+    finally:
+        try:
+            made.clean_up()
+            complaints = made.complaints()
+        finally:
+            made.remove()
+    assert not complaints, "unexpected in the log:\n" + "\n".join(complaints)

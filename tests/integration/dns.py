@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: ISC
+"""A real rbldnsd(8) with zones of our own."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+
+from waiting import TooLate, until
+
+NAME_SERVER = "ns.ring.test"
+
+
+class Zone:
+    """One list: which addresses it names, with which value and TTL.
+
+    `entries` maps what rbldnsd calls an entry ("127.0.0.5", "::1") to the
+    value ("127.0.0.2", or several). `kind` is ip4set, ip4trie, ip6trie or
+    dnset. The SOA gives negative answers their TTL."""
+
+    def __init__(self, name, entries, kind="ip4set", ttl=60, negative_ttl=60):
+        self.name = name
+        self.entries = entries
+        self.kind = kind
+        self.ttl = ttl
+        self.negative_ttl = negative_ttl
+
+    def text(self):
+        lines = [
+            "$TTL %d" % self.ttl,
+            "$SOA %d %s hostmaster.ring.test 1 600 300 86400 %d" % (
+                self.negative_ttl, NAME_SERVER, self.negative_ttl),
+            "$NS %d %s" % (self.ttl, NAME_SERVER)]
+        lines += ["%s :%s:listed" % (entry, value)
+                  for entry, value in self.entries]
+        return "\n".join(lines) + "\n"
+
+
+def listed(*entries):
+    """Entries of a zone: "127.0.0.5" or ("127.0.0.5", "127.0.0.9")."""
+    return [e if isinstance(e, tuple) else (e, "127.0.0.2") for e in entries]
+
+
+class Rbldnsd:
+    """The name server, in the foreground, in its own directory."""
+
+    def __init__(self, directory, network, port, user="nobody"):
+        self.port = port
+        self.address = "127.0.0.1:%d" % port
+        self._directory = directory
+        self._network = network
+        self._user = user
+        self._zones = {}
+        self._process = None
+
+    def serve(self, *zones):
+        """Serve these zones (as well), from the next moment on."""
+        for zone in zones:
+            self._zones[zone.name] = zone
+            path = os.path.join(self._directory, zone.name)
+            with open(path, "w") as f:
+                f.write(zone.text())
+            os.chmod(path, 0o644)
+        self.kill()
+        self.start()
+
+    def start(self):
+        argv = ["rbldnsd", "-n", "-u", self._user, "-w", self._directory,
+                "-b", "127.0.0.1/%d" % self.port, "-f", "-c", "0"]
+        argv += ["%s:%s:%s" % (z.name, z.kind, z.name)
+                 for z in self._zones.values()]
+        with open(os.path.join(self._directory, "log"), "ab") as out:
+            self._process = subprocess.Popen(
+                self._network.command(argv), stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out)
+        until(self._answers, "an answer of rbldnsd: " + self._directory)
+
+    def _answers(self):
+        if self._process.poll() is not None:
+            raise TooLate("rbldnsd ended: " + self._directory)
+        name = next(iter(self._zones))
+        labels = b"".join(
+            bytes([len(l)]) + l for l in name.encode("ascii").split(b"."))
+        query = struct.pack(">6H", 7, 0, 1, 0, 0, 0) + labels \
+            + b"\0" + struct.pack(">2H", 6, 1)
+        with self._network.make_socket(
+                socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.2)
+            try:
+                s.connect(("127.0.0.1", self.port))
+                s.send(query)
+                return s.recv(512)[:2] == b"\0\7"
+            except OSError:
+                return False
+
+    def freeze(self):
+        """From now on it takes questions and answers none."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

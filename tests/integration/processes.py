@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: ISC
+"""What /proc tells about the processes of an instance."""
+
+import os
+
+
+def _stat(pid):
+    """(command, state, parent), or None when the process is gone."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as f:
+            head, _, tail = f.read().decode("utf-8", "replace").rpartition(")")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, parent = tail.split()[:2]
+    return head.partition("(")[2], state, int(parent)
+
+
+def children(parent, command=None):
+    """The living children of a process, by command name."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            stat = _stat(int(entry))
+            if stat and stat[2] == parent and stat[1] != "Z" \
+                    and command in (None, stat[0]):
+                found.append(int(entry))
+    return sorted(found)
+
+
+def is_alive(pid):
+    stat = _stat(pid)
+    return stat is not None and stat[1] != "Z"
+
+
+def descriptors(pid):
+    """How many descriptors a process has open."""
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def status(pid, field):
+    """A line of /proc/PID/status, as words."""
+    with open("/proc/%d/status" % pid) as f:
+        for line in f:
+            name, _, value = line.partition(":")
+            if name == field:
+                return value.split()
+    raise KeyError(field)
+
+
+def resident_kb(pid):
+    return int(status(pid, "VmRSS")[0])

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: ISC
+"""Which program screens, and where the two are meant to differ.
+
+The same scenario runs with either, which shows "same verdicts, same log
+lines". Whatever a scenario expects differently is a line here, with the reason
+in PRODUCT or LOGS, and nowhere else."""
+
+import os
+import re
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+class Screener:
+    """What a scenario may ask about the program under test."""
+
+    def __init__(self, name):
+        self.name = name
+        self.is_doorbelld = name == "doorbelld"
+        if self.is_doorbelld:
+            self.path = os.path.abspath(os.environ.get(
+                "DOORBELLD", os.path.join(ROOT, "build/plain/doorbelld")))
+            # Timers are exact to the millisecond.
+            self.greet_wait = 1
+            self.time = r"\d+\.\d{1,2}"
+            self.inexact = 0.0
+        else:
+            self.path = None
+            # Whole-second timers, up to a second early (LOGS 8): 2 is the
+            # shortest wait that is one.
+            self.greet_wait = 2
+            self.time = r"(?:0|0\.\d{1,2}|[1-9](?:\.[1-9])?|\d{2,})"
+            self.inexact = 1.0
+
+    # LOGS 10, row 4: a drop acts as soon as the verdict is certain.
+    @property
+    def drops_early(self):
+        return self.is_doorbelld
+
+    # PRODUCT 3: pre_queue_limit refuses nobody, post_queue_limit queues.
+    @property
+    def refuses_at_limits(self):
+        return not self.is_doorbelld
+
+    # LOGS 3, row 24 and 7: postscreen asks the cache only when no other
+    # session of the address is open.
+    @property
+    def asks_cache_always(self):
+        return self.is_doorbelld
+
+    def helo(self, word):
+        """LOGS 10, row 6: the HELO name cannot forge log fields."""
+        return re.sub("[<>,]", "?", word) if self.is_doorbelld else word
+
+    def pregreet(self, text):
+        """The PREGREET line of `text`, given as its escaped form and count."""
+        count, escaped = text
+        return re.compile(r"PREGREET %d after %s from C: %s" % (
+            count, self.time, re.escape(escaped)))
+
+    def hangup(self, where):
+        return re.compile(r"HANGUP after %s from C in tests %s SMTP handshake"
+                          % (self.time, where))
