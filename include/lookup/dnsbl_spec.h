@@ -8,6 +8,9 @@
  * A zone that is named with several filters is one zone with several rules, so
  * that it is asked once.
  *
+ * Owns:    a parsed spec owns its zones; dnsbl_spec_clear() gives them back.
+ * Units:   points; weights from -DNSBL_WEIGHT_MAX to DNSBL_WEIGHT_MAX. Sums
+ *          that leave the range of int stay at its ends.
  * Errors:  -1 with *why, which quotes the word. */
 #ifndef DOORBELL_LOOKUP_DNSBL_SPEC_H
 #define DOORBELL_LOOKUP_DNSBL_SPEC_H
@@ -22,6 +25,7 @@
 
 #define DNSBL_ZONE_MAX 180 /* bytes: an IPv6 query must fit in 253 */
 #define DNSBL_ZONES_MAX 64
+#define DNSBL_WEIGHT_MAX INT32_MAX
 
 struct dnsbl_filter {
 	bool any;             /* no filter was given */
@@ -51,10 +55,12 @@ bool dnsbl_filter_has(const struct dnsbl_filter *f, const struct addr *a);
 /* Points that a set of A records earns in this zone: each rule at most once. */
 int dnsbl_zone_points(
     const struct dnsbl_zone_spec *zone, const struct addr *found, size_t n);
-/* The least and the most that any answer could earn. */
+/* The least and the most that any answer could earn, "not listed" included. */
 void dnsbl_zone_range(
     const struct dnsbl_zone_spec *zone, int *low_r, int *high_r);
-/* The largest single weight among the matching rules (for the reply). */
+/* The largest single weight among the matching rules (for the reply);
+ * DNSBL_NO_WEIGHT, which is below all weights, when no rule matches. */
+#define DNSBL_NO_WEIGHT INT32_MIN
 int dnsbl_zone_top_weight(
     const struct dnsbl_zone_spec *zone, const struct addr *found, size_t n);
 
