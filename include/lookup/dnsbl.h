@@ -73,6 +73,8 @@ struct dnsbl *dnsbl_ref(struct dnsbl *bl);
 /* Rounds under way keep it alive until their tickets are cancelled or done. */
 void dnsbl_unref(struct dnsbl **bl);
 size_t dnsbl_zone_count(const struct dnsbl *bl);
+/* Rounds that begin from now on wait this long for answers. */
+void dnsbl_set_timeout(struct dnsbl *bl, int64_t timeout_ms);
 
 /* Begin scoring. *joined_r tells whether a running round was joined. */
 int dnsbl_start(struct dnsbl *bl, const struct addr *client,

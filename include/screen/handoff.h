@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/* screen/handoff.h - the queue of clients on their way to smtpd.
+ *
+ * At most post_queue_limit hand-offs wait inside smtpd's own queue; more wait
+ * here, known clients first. A client that has waited for HANDOFF_WAIT_MS, or
+ * the newest stranger when the waiting fill half of all sessions, is told that
+ * all server ports are busy. */
+#ifndef DOORBELL_SCREEN_HANDOFF_H
+#define DOORBELL_SCREEN_HANDOFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "net/loop.h"
+
+#define HANDOFF_WAIT_MS (100 * 1000) /* in our queue, and in smtpd's */
+#define HANDOFF_RETRY_MS 50          /* when smtpd's queue is full */
+
+struct handoff;
+TAILQ_HEAD(handoff_list, handoff);
+
+struct handoff_queue {
+	struct handoff_list known, strangers; /* waiting, oldest first */
+	size_t waiting;
+	size_t in_flight;         /* sent, smtpd has not answered */
+	struct loop_timer retry;  /* smtpd's queue was full */
+	struct loop_later runner; /* a place became free */
+};
+
+void handoff_queue_init(struct handoff_queue *q, struct loop *loop);
+/* Nothing waits any more: stop the timer. */
+void handoff_queue_stop(struct handoff_queue *q);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/* screen/policy.h - a configuration made ready for screening.
+ *
+ * Everything that sessions ask: the typed values, the access list, the address
+ * lists, the DNS lists, the texts that do not change. A session keeps the
+ * policy that it began with.
+ *
+ * Owns:    its tables, its resolver and its DNS lists. Counted.
+ * Errors:  NULL with *why. Bad lines of tables go to the table report. */
+#ifndef DOORBELL_SCREEN_POLICY_H
+#define DOORBELL_SCREEN_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "lookup/access.h"
+#include "lookup/dnsbl.h"
+#include "lookup/resolver.h"
+#include "smtp/engine.h"
+#include "table/list.h"
+#include "table/table.h"
+
+struct policy {
+	unsigned refs;
+	struct config_set *config;
+	struct list *mynetworks;
+	struct access *access;
+	struct list *allow_interfaces;
+	struct list *skip_networks;
+	struct table *reply_map;   /* NULL: none */
+	struct resolver *resolver; /* NULL: no DNS lists */
+	struct dnsbl *dnsbl;       /* NULL: no DNS lists */
+	char *teaser;              /* "220-banner\r\n", NULL: none */
+	char *smtpd_path;          /* where hand-offs go */
+	bool words_by_default; /* respectful_logging=no, but not by choice */
+	size_t session_limit;
+	size_t line_length_limit;        /* bytes, ending included */
+	struct engine_options engine[2]; /* calm, stressed */
+};
+
+struct policy_options {
+	struct config_set *config; /* referenced */
+	struct loop *loop;
+	struct table_options tables;
+	struct dnsbl_observer observer;
+	size_t descriptor_limit; /* RLIMIT_NOFILE */
+};
+
+struct policy *policy_new(const struct policy_options *o, struct errtext *why);
+struct policy *policy_ref(struct policy *p);
+void policy_unref(struct policy **p);
+
+/* Stress has begun or ended: what was compiled in with a value takes the new
+ * one. */
+void policy_set_stress(struct policy *p, bool stress);
+
+/* Look at the table files once; `fn` hears of every table that changed. */
+typedef void policy_change_fn(enum table_change change, const char *what,
+    const struct errtext *why, void *arg);
+void policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg);
+
+/* A DNS list's name as the world may see it (dnsbl_reply_map). */
+const char *policy_zone_name(const struct policy *p, const char *zone);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/* screen/screen.h - what all sessions of this process share.
+ *
+ * Owns:    the sessions, the hand-off queue and the quota; references the
+ *          policy. Loop, cache and counters are the caller's and outlive it.
+ * Errors:  NULL with errno ENOMEM. */
+#ifndef DOORBELL_SCREEN_SCREEN_H
+#define DOORBELL_SCREEN_SCREEN_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "base/counters.h"
+#include "lookup/cache.h"
+#include "net/loop.h"
+#include "screen/handoff.h"
+#include "screen/journal.h"
+#include "screen/policy.h"
+#include "screen/quota.h"
+
+struct session;
+TAILQ_HEAD(session_list, session);
+
+struct screen;
+/* The last session of a draining screen has ended. */
+typedef void screen_empty_fn(struct screen *screen, void *arg);
+
+struct screen {
+	struct loop *loop;
+	struct counters *counters;
+	struct cache *cache; /* NULL: no memory of clients */
+	struct policy
+	    *policy; /* for new sessions; NULL until the first is set */
+	struct quota *quota;
+	struct journal journal;
+	struct handoff_queue handoffs;
+	struct session_list sessions; /* alive, oldest first */
+	struct session_list ended;    /* freed after this tick */
+	bool stress;
+	screen_empty_fn *on_empty; /* set while draining */
+	void *on_empty_arg;
+};
+
+struct screen_options {
+	struct loop *loop;
+	struct counters *counters;
+	struct cache *cache;
+};
+
+struct screen *screen_new(const struct screen_options *o);
+/* Ends all sessions at once, without a word. */
+void screen_free(struct screen **screen);
+
+/* A new connection; the descriptor now belongs to the screen. */
+void screen_arrive(struct screen *screen, int fd, const struct endpoint *client,
+    const struct endpoint *server);
+/* Writes down and counts what the DNS lists say; for policy_new(). */
+struct dnsbl_observer screen_observer(struct screen *screen);
+/* New sessions get this policy; old ones keep theirs. Must be called once
+ * before the first client arrives. */
+void screen_set_policy(struct screen *screen, struct policy *policy);
+/* The values in force for sessions of `policy`. */
+const struct config *screen_config(
+    const struct screen *screen, const struct policy *policy);
+/* Look at the number of sessions and enter or leave stress mode. */
+void screen_update_stress(struct screen *screen);
+/* Tell when no session is left (on a later tick if there is none now). */
+void screen_drain(struct screen *screen, screen_empty_fn *fn, void *arg);
+/* Say 421 to every client whose dialogue is ours, and close all. */
+void screen_shut(struct screen *screen);
+size_t screen_session_count(const struct screen *screen);
+
+#endif

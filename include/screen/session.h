@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/* screen/session.h - one connection, from accept to its end.
+ *
+ * An explicit machine: a session is in one phase, session_enter() alone moves
+ * it, and a phase moves on by returning a wish. The struct is freed by the
+ * reaper after the tick, so no callback outlives its argument.
+ *
+ * Owns:    the stream, the timer and what its phase has allocated. */
+#ifndef DOORBELL_SCREEN_SESSION_H
+#define DOORBELL_SCREEN_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "screen/checks.h"
+#include "screen/journal.h"
+#include "screen/policy.h"
+#include "screen/quota.h"
+#include "screen/screen.h"
+
+enum phase {
+	PHASE_STAY,     /* as a wish: nothing changes */
+	PHASE_ADMIT,    /* at the door: limits, access list, cache */
+	PHASE_GREET,    /* teaser, pregreet, DNS lists */
+	PHASE_DIALOGUE, /* our own SMTP server refuses politely */
+	PHASE_HANDOFF,  /* waiting for smtpd to take the client */
+	PHASE_DONE,     /* said goodbye, will be freed */
+	PHASE_COUNT
+};
+
+/* How good the client stands: who goes first when there is a queue. */
+enum standing {
+	STANDING_STRANGER,
+	STANDING_KNOWN,  /* PASS OLD from the cache */
+	STANDING_ALLOWED /* in the access list */
+};
+
+struct greet; /* the phases' own state, while they last */
+struct dialogue;
+struct handoff;
+
+struct session {
+	unsigned magic;   /* SESSION_MAGIC */
+	uint8_t phase;    /* enum phase */
+	uint8_t standing; /* enum standing */
+	uint8_t refusal;  /* enum verdict for RCPT, 0: none yet */
+	uint8_t farewell; /* enum verdict said at the end, 0: none */
+	bool greeted;     /* the teaser was sent */
+	bool denied;      /* the access list rejects it */
+	bool vetoed;      /* came to an address where nobody is handed off */
+	bool settled;     /* PASS and cache are done with */
+	bool passed_on;  /* the descriptor was sent to smtpd: do not touch it */
+	bool handed_off; /* and smtpd has it */
+	uint8_t turn_away; /* enum verdict for the first command, 0: none */
+	struct screen *screen;
+	struct policy *policy;
+	struct quota_client *client_entry;
+	const char *listed_by; /* the DNS list to name in the refusal */
+	struct greet *greet;
+	struct dialogue *dialogue;
+	struct handoff *handoff;
+	struct mono phase_since; /* for "after N" */
+	struct endpoint client, server;
+	struct record_key key;
+	struct checks checks;
+	TAILQ_ENTRY(session) others;
+	struct loop_later reaper;
+	struct loop_timer deadline;
+	struct stream stream;
+};
+
+#define SESSION_MAGIC 0xd00bbe11u
+
+/* What a phase is: its entry points. Each returns a wish. NULL entries are
+ * never called, or ignored (end). */
+struct phase_ops {
+	const char *name;
+	enum phase (*begin)(struct session *s);
+	enum phase (*on_stream)(struct session *s, enum stream_event event);
+	enum phase (*on_deadline)(struct session *s);
+	void (*end)(struct session *s);
+};
+
+extern const struct phase_ops admit_phase;
+extern const struct phase_ops greet_phase;
+extern const struct phase_ops dialogue_phase;
+extern const struct phase_ops handoff_phase;
+
+/* Begin a session and admit it. NULL with errno when there is no memory; the
+ * descriptor stays the caller's then. */
+struct session *session_new(struct screen *screen, int fd,
+    const struct endpoint *client, const struct endpoint *server);
+/* Carry out a wish. For events that do not come through the phase's entry
+ * points (DNS answers, smtpd). */
+void session_follow(struct session *s, enum phase wish);
+/* Free at once, whatever the phase: only when the screen is torn down. */
+void session_free(struct session *s);
+
+/* The configuration in force for this session, under the present stress. */
+const struct config *session_config(const struct session *s);
+/* A log line about this session. */
+void session_log(
+    struct session *s, enum journal_event event, struct journal_line line);
+/* Restart the clock of "after N". */
+void session_mark(struct session *s);
+const char *session_phase_name(enum phase phase);
+
+#endif

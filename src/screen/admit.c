@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/session.h"
+
+#include "base/clock.h"
+#include "screen/verdict.h"
+
+/* At the door, in this order, because log tools and admins know it: connection
+ * limit, access list, cache, veto, room. Who is in the access list or known is
+ * never refused for want of room. */
+
+static enum phase
+turn_away(struct session *s, enum journal_event event, enum verdict v)
+{
+	session_log(s, event, (struct journal_line){0});
+	return verdict_close(s, v);
+}
+
+static bool
+client_has_too_many(const struct session *s)
+{
+	int64_t limit = session_config(s)->client_connection_count_limit;
+
+	return limit > 0 && s->client_entry->sessions > limit;
+}
+
+/* Old log words by default rather than by choice: said once, as Postfix does,
+ * behind the first line that is affected. */
+static void
+note_compatibility(struct session *s)
+{
+	struct journal *j = &s->screen->journal;
+
+	if (j->compatibility_noted || !s->policy->words_by_default)
+		return;
+	j->compatibility_noted = true;
+	session_log(s, EVENT_COMPATIBILITY, (struct journal_line){0});
+}
+
+static void
+log_listing(struct session *s, enum journal_event event)
+{
+	session_log(s, event, (struct journal_line){0});
+	note_compatibility(s);
+}
+
+/* What the access list says: PHASE_HANDOFF, PHASE_DONE, or go on. */
+static enum phase
+ask_access_list(struct session *s)
+{
+	switch (access_find(s->policy->access, &s->client.addr).verdict) {
+	case ACCESS_PERMIT:
+		s->standing = STANDING_ALLOWED;
+		log_listing(s, EVENT_ALLOWLISTED);
+		return PHASE_HANDOFF;
+	case ACCESS_REJECT:
+		log_listing(s, EVENT_DENYLISTED);
+		return verdict_denylisted(s);
+	case ACCESS_DUNNO:
+		break;
+	}
+	return PHASE_STAY;
+}
+
+/* A client that the access list rejects has no memory: all tests are due each
+ * time. Returns whether every enabled test is still valid. */
+static bool
+ask_cache(struct session *s)
+{
+	struct screen *screen = s->screen;
+	struct record record;
+	bool found, known;
+
+	found = !s->denied && screen->cache != NULL &&
+		cache_find(screen->cache, &s->key, &record);
+	checks_begin(&s->checks, session_config(s), found ? &record : NULL,
+	    clock_wall());
+	known = found && !checks_any(&s->checks, CHECK_ANY, CHECK_PENDING);
+	if (!s->denied && screen->cache != NULL)
+		counters_bump(screen->counters,
+		    known ? COUNTER_CACHE_HITS : COUNTER_CACHE_MISSES);
+	return known;
+}
+
+static enum phase
+admit_begin(struct session *s)
+{
+	enum phase wish;
+
+	session_log(s, EVENT_CONNECT, (struct journal_line){0});
+	if (client_has_too_many(s))
+		return turn_away(s, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
+	if ((wish = ask_access_list(s)) != PHASE_STAY)
+		return wish;
+	if (ask_cache(s)) {
+		s->standing = STANDING_KNOWN;
+		session_log(s, EVENT_PASS_OLD, (struct journal_line){0});
+		return PHASE_HANDOFF;
+	}
+	if (!list_has(s->policy->allow_interfaces, &s->server.addr)) {
+		s->vetoed = true;
+		log_listing(s, EVENT_ALLOWLIST_VETO);
+	}
+	if (quota_sessions(s->screen->quota) > s->policy->session_limit)
+		return turn_away(s, EVENT_REJECT_FULL, VERDICT_SCREEN_FULL);
+	if (checks_any(&s->checks, CHECK_EARLY, CHECK_PENDING))
+		return PHASE_GREET;
+	return verdict_conclude(s);
+}
+
+const struct phase_ops admit_phase = {
+    .name = "admit",
+    .begin = admit_begin,
+};

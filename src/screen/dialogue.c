@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/session.h"
+
+#include "base/mem.h"
+#include "screen/verdict.h"
+#include "smtp/engine.h"
+#include "smtp/line.h"
+
+/* The byte-reading end of the house: lines go from the stream to the engine,
+ * replies back. While a reply waits for a slow reader no further line is
+ * interpreted, so a client that never reads costs one buffer and is ended by
+ * the time limit, which runs for each whole command line. */
+
+struct dialogue {
+	struct engine engine;
+	struct buf out;
+};
+
+enum { REPLY_MAX = STREAM_OUTPUT_MAX };
+
+static enum phase
+hang_up(struct session *s)
+{
+	session_log(s, EVENT_HANGUP_LATE, (struct journal_line){0});
+	verdict_settle(s);
+	return PHASE_DONE;
+}
+
+static enum phase
+close_for_limit(struct session *s, enum journal_event event, enum verdict v)
+{
+	session_log(s, event,
+	    (struct journal_line){.word = engine_where(&s->dialogue->engine)});
+	verdict_settle(s);
+	return verdict_close(s, v);
+}
+
+static int
+send_reply(struct session *s)
+{
+	struct buf *out = &s->dialogue->out;
+	int rc = stream_write(&s->stream, out->p, out->n);
+
+	buf_reset(out);
+	return rc;
+}
+
+static int
+say_greeting(struct session *s)
+{
+	const struct reply greeting = {
+	    .code = 220,
+	    .text = session_config(s)->postfix.smtpd_banner,
+	};
+
+	/* Who talked before its turn is not greeted. */
+	if (s->checks.state[CHECK_PREGREET] == CHECK_FAILED)
+		return 0;
+	if (reply_render(&greeting, &s->dialogue->engine.options->style,
+		&s->dialogue->out) < 0)
+		return -1;
+	return send_reply(s);
+}
+
+static int
+restart_deadline(struct session *s)
+{
+	return loop_timer_start(
+	    &s->deadline, session_config(s)->command_time_limit);
+}
+
+static enum phase
+dialogue_begin(struct session *s)
+{
+	struct dialogue *d = mem_new(sizeof(*d));
+
+	session_mark(s);
+	if ((s->dialogue = d) == NULL)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	engine_init(&d->engine, &s->policy->engine[s->screen->stress]);
+	buf_init(&d->out, REPLY_MAX);
+	if (say_greeting(s) < 0 ||
+	    stream_talk(&s->stream, s->policy->line_length_limit + 1) < 0 ||
+	    restart_deadline(s) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	return PHASE_STAY;
+}
+
+static void
+log_rejected_recipient(struct session *s, const struct reply *refusal)
+{
+	struct engine *e = &s->dialogue->engine;
+	struct buf quoted;
+
+	buf_init(&quoted, 2 * VERDICT_TEXT_MAX);
+	if (reply_quote(refusal, &e->options->style, &quoted) == 0)
+		session_log(s, EVENT_REJECT_RCPT,
+		    (struct journal_line){.reply = buf_span(&quoted),
+			.sender = buf_span(&e->sender),
+			.recipient = buf_span(&e->recipient),
+			.helo = buf_span(&e->helo),
+			.proto = engine_proto(e)});
+	buf_clear(&quoted);
+}
+
+/* Reply, and end the session. */
+static enum phase
+finish(struct session *s)
+{
+	(void)send_reply(s);
+	verdict_settle(s);
+	return PHASE_DONE;
+}
+
+static enum phase
+follow_outcome(
+    struct session *s, enum engine_outcome outcome, const struct reply *refusal)
+{
+	switch (outcome) {
+	case ENGINE_GO_ON:
+		return PHASE_STAY;
+	case ENGINE_RCPT:
+		log_rejected_recipient(s, refusal);
+		return PHASE_STAY;
+	case ENGINE_DATA:
+		session_log(s, EVENT_DATA_EARLY, (struct journal_line){0});
+		return finish(s);
+	case ENGINE_BDAT:
+		session_log(s, EVENT_BDAT_EARLY, (struct journal_line){0});
+		return finish(s);
+	case ENGINE_TOO_MANY:
+		session_log(s, EVENT_COUNT_LIMIT,
+		    (struct journal_line){
+			.word = engine_where(&s->dialogue->engine)});
+		return finish(s);
+	case ENGINE_QUIT:
+		return finish(s);
+	case ENGINE_BROKEN:
+		break;
+	}
+	return verdict_close(s, VERDICT_NO_RESOURCES);
+}
+
+static enum phase
+take_line(struct session *s, struct span line)
+{
+	struct dialogue *d = s->dialogue;
+	char text[VERDICT_TEXT_MAX];
+	enum verdict v = s->refusal != VERDICT_NONE ? (enum verdict)s->refusal
+						    : VERDICT_DEFER;
+	struct reply refusal = verdict_reply(s, v, false, text);
+	enum phase wish;
+
+	if (s->turn_away != VERDICT_NONE &&
+	    command_parse(line).id != COMMAND_QUIT)
+		return verdict_close(s, (enum verdict)s->turn_away);
+	wish = follow_outcome(
+	    s, engine_take(&d->engine, line, &refusal, &d->out), &refusal);
+	if (wish != PHASE_STAY)
+		return wish;
+	if (send_reply(s) < 0 || restart_deadline(s) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	return PHASE_STAY;
+}
+
+static enum phase
+take_lines(struct session *s)
+{
+	struct line line;
+	enum phase wish;
+
+	while (stream_unsent(&s->stream) == 0) {
+		switch (line_next(stream_input(&s->stream),
+		    s->policy->line_length_limit, &line)) {
+		case LINE_MORE:
+			return PHASE_STAY;
+		case LINE_TOO_LONG:
+			return close_for_limit(
+			    s, EVENT_LENGTH_LIMIT, VERDICT_LIMIT);
+		case LINE_READY:
+			break;
+		}
+		if ((wish = take_line(s, line.text)) != PHASE_STAY)
+			return wish;
+		stream_consume(&s->stream, line.used);
+	}
+	stream_pause(&s->stream);
+	return PHASE_STAY;
+}
+
+static enum phase
+dialogue_on_stream(struct session *s, enum stream_event event)
+{
+	switch (event) {
+	case STREAM_INPUT:
+		return take_lines(s);
+	case STREAM_DRAINED:
+		stream_resume(&s->stream);
+		return take_lines(s);
+	case STREAM_EOF:
+	case STREAM_ERROR:
+		return hang_up(s);
+	case STREAM_PEEKED:
+		break;
+	}
+	return PHASE_STAY;
+}
+
+static enum phase
+dialogue_on_deadline(struct session *s)
+{
+	return close_for_limit(s, EVENT_TIME_LIMIT, VERDICT_TIME_LIMIT);
+}
+
+static void
+dialogue_end(struct session *s)
+{
+	if (s->dialogue == NULL)
+		return;
+	engine_clear(&s->dialogue->engine);
+	buf_clear(&s->dialogue->out);
+	mem_free(s->dialogue);
+	s->dialogue = NULL;
+}
+
+const struct phase_ops dialogue_phase = {
+    .name = "dialogue",
+    .begin = dialogue_begin,
+    .on_stream = dialogue_on_stream,
+    .on_deadline = dialogue_on_deadline,
+    .end = dialogue_end,
+};

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/session.h"
+
+#include "base/mem.h"
+#include "screen/verdict.h"
+
+/* Two waits run side by side: for the client to talk before its turn, and for
+ * the DNS lists. What the client says is only looked at (the bytes are
+ * smtpd's). The phase ends when nothing is waited for any more, or when the
+ * greet wait is over; a score that no outstanding answer can change ends its
+ * wait at once. */
+
+enum { WAIT_PREGREET = 1, WAIT_DNSBL = 2 };
+
+struct greet {
+	struct session *session;
+	struct dnsbl_ticket ticket;
+	struct dnsbl_score score; /* the last one heard */
+	bool asked;               /* there is, or will be, a score */
+	unsigned waiting;         /* WAIT_ bits */
+};
+
+static int64_t
+clamp(int64_t n, int64_t low, int64_t high)
+{
+	if (n > high)
+		n = high;
+	return n < low ? low : n;
+}
+
+/* Until when a passed DNSBL test is remembered: an answer that is missing makes
+ * it as short as allowed. */
+static struct wall
+dnsbl_expiry(const struct session *s, const struct dnsbl_score *score)
+{
+	const struct config *cfg = session_config(s);
+	int64_t ttl = score->ttl_s;
+
+	if (score->missing || !score->complete)
+		ttl = 0;
+	return wall_after(clock_wall(),
+	    clamp(ttl, cfg->dnsbl_min_ttl / 1000, cfg->dnsbl_max_ttl / 1000));
+}
+
+static struct wall
+pregreet_expiry(const struct session *s)
+{
+	return wall_after(clock_wall(),
+	    checks_ttl_ms(session_config(s), CHECK_PREGREET) / 1000);
+}
+
+static bool
+score_allows(const struct config *cfg, int points)
+{
+	return cfg->dnsbl_allowlist_threshold < 0 &&
+	       points <= cfg->dnsbl_allowlist_threshold;
+}
+
+/* No answer that is still missing can change what follows from the score. */
+static bool
+score_is_decided(const struct config *cfg, const struct dnsbl_score *score)
+{
+	if (score->complete)
+		return true;
+	if ((score->low >= cfg->dnsbl_threshold) !=
+	    (score->high >= cfg->dnsbl_threshold))
+		return false;
+	return score_allows(cfg, score->low) == score_allows(cfg, score->high);
+}
+
+static enum phase
+judge_score(struct session *s, const struct dnsbl_score *score)
+{
+	const struct config *cfg = session_config(s);
+
+	if (score->missing || !score->complete) {
+		counters_bump(s->screen->counters, COUNTER_DNSBL_INCOMPLETE);
+		if (!score_is_decided(cfg, score) || score->missing)
+			session_log(s, EVENT_DNSBL_INCOMPLETE,
+			    (struct journal_line){.number = score->points});
+	}
+	if (score->points >= cfg->dnsbl_threshold) {
+		s->listed_by = score->zone;
+		session_log(s, EVENT_DNSBL_RANK,
+		    (struct journal_line){.number = score->points});
+		return verdict_weigh(s, CHECK_DNSBL);
+	}
+	checks_pass(&s->checks, CHECK_DNSBL, dnsbl_expiry(s, score));
+	if (score_allows(cfg, score->points))
+		checks_skip_pending(&s->checks, dnsbl_expiry(s, score));
+	return PHASE_STAY;
+}
+
+/* The early tests are over: what came of them? */
+static enum phase
+greet_finish(struct session *s)
+{
+	struct greet *g = s->greet;
+	enum phase wish;
+
+	if (g->ticket.round != NULL)
+		g->score = dnsbl_score_now(&g->ticket);
+	if (g->asked && (wish = judge_score(s, &g->score)) != PHASE_STAY)
+		return wish;
+	if (s->checks.state[CHECK_PREGREET] == CHECK_PENDING)
+		checks_pass(&s->checks, CHECK_PREGREET, pregreet_expiry(s));
+	return verdict_conclude(s);
+}
+
+static enum phase
+stop_waiting(struct session *s, unsigned bits)
+{
+	s->greet->waiting &= ~bits;
+	return s->greet->waiting == 0 ? greet_finish(s) : PHASE_STAY;
+}
+
+static enum phase
+on_score(struct session *s, const struct dnsbl_score *score)
+{
+	const struct config *cfg = session_config(s);
+	bool listed;
+
+	if ((s->greet->waiting & WAIT_DNSBL) == 0 ||
+	    !score_is_decided(cfg, score))
+		return PHASE_STAY;
+	listed = score->low >= cfg->dnsbl_threshold;
+	if (score_allows(cfg, score->high) ||
+	    (listed && cfg->dnsbl_action == ACTION_DROP))
+		return greet_finish(s);
+	return stop_waiting(s, WAIT_DNSBL);
+}
+
+static void
+on_dnsbl(struct dnsbl_ticket *ticket, const struct dnsbl_score *score)
+{
+	struct greet *g = OWNER_OF(ticket, struct greet, ticket);
+
+	g->score = *score;
+	session_follow(g->session, on_score(g->session, score));
+}
+
+/* Ask the lists, unless none of them can know the address. */
+static void
+ask_lists(struct session *s)
+{
+	struct screen *screen = s->screen;
+	bool joined = false;
+
+	if (s->policy->dnsbl == NULL ||
+	    list_has(s->policy->skip_networks, &s->client.addr)) {
+		const struct dnsbl_score none = {
+		    .complete = true, .ttl_s = UINT32_MAX};
+
+		counters_bump(screen->counters, COUNTER_DNSBL_SKIPPED);
+		checks_pass(&s->checks, CHECK_DNSBL, dnsbl_expiry(s, &none));
+		return;
+	}
+	if (dnsbl_start(s->policy->dnsbl, &s->client.addr, &s->greet->ticket,
+		on_dnsbl, &joined) < 0) {
+		const struct dnsbl_score none = {.missing = true};
+
+		/* No memory for a question: as if no list had answered. */
+		(void)judge_score(s, &none);
+		return;
+	}
+	if (joined)
+		counters_bump(screen->counters, COUNTER_DNSBL_SHARED);
+	s->greet->asked = true;
+	s->greet->waiting |= WAIT_DNSBL;
+}
+
+static enum phase
+hang_up(struct session *s)
+{
+	session_log(s, EVENT_HANGUP_EARLY, (struct journal_line){0});
+	verdict_settle(s);
+	return PHASE_DONE;
+}
+
+static enum phase
+greet_begin(struct session *s)
+{
+	session_mark(s);
+	if ((s->greet = mem_new(sizeof(*s->greet))) == NULL)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	s->greet->session = s;
+	if (s->checks.state[CHECK_PREGREET] == CHECK_PENDING) {
+		const char *teaser = s->policy->teaser;
+
+		s->greet->waiting |= WAIT_PREGREET;
+		s->greeted = true;
+		if (stream_write(&s->stream, teaser, span_str(teaser).n) < 0)
+			return hang_up(s);
+	}
+	if (s->checks.state[CHECK_DNSBL] == CHECK_PENDING)
+		ask_lists(s);
+	if (s->greet->waiting == 0)
+		return greet_finish(s);
+	if (stream_watch(&s->stream) < 0 ||
+	    loop_timer_start(&s->deadline, session_config(s)->greet_wait) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	return PHASE_STAY;
+}
+
+static enum phase
+on_early_talk(struct session *s)
+{
+	struct span said = stream_peeked(&s->stream);
+	enum phase wish;
+
+	if ((s->greet->waiting & WAIT_PREGREET) == 0)
+		return PHASE_STAY;
+	session_log(s, EVENT_PREGREET,
+	    (struct journal_line){.number = (int64_t)said.n, .quoted = said});
+	if ((wish = verdict_weigh(s, CHECK_PREGREET)) != PHASE_STAY)
+		return wish;
+	return stop_waiting(s, WAIT_PREGREET);
+}
+
+static enum phase
+greet_on_stream(struct session *s, enum stream_event event)
+{
+	switch (event) {
+	case STREAM_PEEKED:
+		return on_early_talk(s);
+	case STREAM_EOF:
+	case STREAM_ERROR:
+		return hang_up(s);
+	case STREAM_INPUT:
+	case STREAM_DRAINED:
+		break;
+	}
+	return PHASE_STAY;
+}
+
+static void
+greet_end(struct session *s)
+{
+	if (s->greet == NULL)
+		return;
+	dnsbl_cancel(&s->greet->ticket);
+	mem_free(s->greet);
+	s->greet = NULL;
+}
+
+const struct phase_ops greet_phase = {
+    .name = "greet",
+    .begin = greet_begin,
+    .on_stream = greet_on_stream,
+    .on_deadline = greet_finish,
+    .end = greet_end,
+};

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/handoff.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/fdpass.h"
+#include "screen/session.h"
+#include "screen/verdict.h"
+
+/* smtpd answers a hand-off by closing its socket, when one of its processes is
+ * free: so what is sent and not answered tells how far smtpd is behind, and
+ * post_queue_limit bounds it. A hand-off is sent whole or not at all. Once it is
+ * sent the connection is smtpd's, whatever happens: then it is only closed. */
+
+struct handoff {
+	struct session *session;
+	bool queued, known;
+	TAILQ_ENTRY(handoff) others;
+	struct fdpass pass;
+};
+
+static void handoff_queue_run(struct screen *screen);
+
+static void
+on_retry(struct loop_timer *timer)
+{
+	handoff_queue_run(OWNER_OF(timer, struct screen, handoffs.retry));
+}
+
+static void
+on_free_place(struct loop_later *later)
+{
+	handoff_queue_run(OWNER_OF(later, struct screen, handoffs.runner));
+}
+
+void
+handoff_queue_init(struct handoff_queue *q, struct loop *loop)
+{
+	TAILQ_INIT(&q->known);
+	TAILQ_INIT(&q->strangers);
+	loop_timer_init(&q->retry, loop, on_retry);
+}
+
+void
+handoff_queue_stop(struct handoff_queue *q)
+{
+	loop_timer_stop(&q->retry);
+	loop_later_cancel(&q->runner);
+}
+
+static void
+enqueue(struct handoff_queue *q, struct handoff *h)
+{
+	if (h->known)
+		TAILQ_INSERT_TAIL(&q->known, h, others);
+	else
+		TAILQ_INSERT_TAIL(&q->strangers, h, others);
+	h->queued = true;
+	q->waiting++;
+}
+
+static void
+dequeue(struct handoff_queue *q, struct handoff *h)
+{
+	if (h->known)
+		TAILQ_REMOVE(&q->known, h, others);
+	else
+		TAILQ_REMOVE(&q->strangers, h, others);
+	h->queued = false;
+	q->waiting--;
+}
+
+/* After a teaser the greeting is finished first, and the first command gets the
+ * 421: a 220- line followed by a 421 would be one reply with two codes. */
+static enum phase
+turn_away(struct session *s, enum verdict at_once, enum verdict later)
+{
+	if (!s->greeted)
+		return verdict_close(s, at_once);
+	s->turn_away = (uint8_t)later;
+	return PHASE_DIALOGUE;
+}
+
+static enum phase
+turn_away_busy(struct session *s)
+{
+	session_log(s, EVENT_REJECT_SERVER, (struct journal_line){0});
+	return turn_away(s, VERDICT_SERVER_BUSY, VERDICT_SERVER_BUSY);
+}
+
+static void
+on_taken(struct fdpass *pass)
+{
+	struct session *s = OWNER_OF(pass, struct handoff, pass)->session;
+
+	s->handed_off = true;
+	session_follow(s, PHASE_DONE);
+}
+
+static enum phase
+on_failure(struct session *s, enum journal_event event, enum verdict v)
+{
+	counters_bump(s->screen->counters, COUNTER_HANDOFF_FAILED);
+	session_log(s, event,
+	    (struct journal_line){.word = s->policy->smtpd_path,
+		.quoted = span_str(strerror(errno))});
+	return turn_away(s, v, VERDICT_NO_RESOURCES);
+}
+
+static enum phase
+try_send(struct handoff *h)
+{
+	struct session *s = h->session;
+	struct handoff_queue *q = &s->screen->handoffs;
+
+	stream_unwatch(&s->stream);
+	switch (fdpass_send(&h->pass, s->screen->loop, s->policy->smtpd_path,
+	    s->stream.fd, &s->client, &s->server, on_taken)) {
+	case FDPASS_SENT:
+		s->passed_on = true;
+		q->in_flight++;
+		if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0)
+			break;
+		return PHASE_STAY;
+	case FDPASS_BUSY:
+		counters_bump(s->screen->counters, COUNTER_HANDOFF_RETRIES);
+		enqueue(q, h);
+		if (loop_timer_start(&q->retry, HANDOFF_RETRY_MS) < 0 ||
+		    stream_watch(&s->stream) < 0)
+			return turn_away_busy(s);
+		return PHASE_STAY;
+	case FDPASS_NO_SERVER:
+		return on_failure(s, EVENT_NO_SERVER, VERDICT_SERVER_BUSY);
+	case FDPASS_NOT_SENT:
+		return on_failure(s, EVENT_NOT_PASSED, VERDICT_NO_RESOURCES);
+	}
+	return PHASE_DONE;
+}
+
+static bool
+has_place(const struct screen *screen)
+{
+	const struct handoff_queue *q = &screen->handoffs;
+
+	return !loop_timer_is_running(&q->retry) &&
+	       (int64_t)q->in_flight <
+		   screen_config(screen, screen->policy)->post_queue_limit;
+}
+
+static void
+handoff_queue_run(struct screen *screen)
+{
+	struct handoff_queue *q = &screen->handoffs;
+	struct handoff *h;
+
+	while (has_place(screen) && q->waiting > 0) {
+		if ((h = TAILQ_FIRST(&q->known)) == NULL)
+			h = TAILQ_FIRST(&q->strangers);
+		dequeue(q, h);
+		session_follow(h->session, try_send(h));
+	}
+}
+
+/* The waiting may fill half of the house; then the newest stranger goes. */
+static enum phase
+keep_room(struct session *s)
+{
+	struct handoff_queue *q = &s->screen->handoffs;
+	struct handoff *newest = TAILQ_LAST(&q->strangers, handoff_list);
+
+	if (q->waiting <= s->policy->session_limit / 2 || newest == NULL)
+		return PHASE_STAY;
+	if (newest->session == s)
+		return turn_away_busy(s);
+	session_follow(newest->session, turn_away_busy(newest->session));
+	return PHASE_STAY;
+}
+
+static enum phase
+handoff_begin(struct session *s)
+{
+	struct handoff_queue *q = &s->screen->handoffs;
+	struct handoff *h = mem_new(sizeof(*h));
+
+	if ((s->handoff = h) == NULL)
+		return turn_away(s, VERDICT_NO_RESOURCES, VERDICT_NO_RESOURCES);
+	h->session = s;
+	h->known = s->standing != STANDING_STRANGER;
+	h->pass.fd = -1;
+	if (has_place(s->screen) && q->waiting == 0)
+		return try_send(h);
+	enqueue(q, h);
+	if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0 ||
+	    stream_watch(&s->stream) < 0)
+		return turn_away_busy(s);
+	return keep_room(s);
+}
+
+/* Only while it waits in our queue: what is sent is not watched any more. What
+ * it says early is smtpd's business. */
+static enum phase
+handoff_on_stream(struct session *s, enum stream_event event)
+{
+	if (event != STREAM_EOF && event != STREAM_ERROR)
+		return PHASE_STAY;
+	session_log(s, EVENT_HANGUP_EARLY, (struct journal_line){0});
+	return PHASE_DONE;
+}
+
+static enum phase
+handoff_on_deadline(struct session *s)
+{
+	if (s->handoff->queued)
+		return turn_away_busy(s);
+	counters_bump(s->screen->counters, COUNTER_HANDOFF_FAILED);
+	session_log(s, EVENT_SERVER_TIMEOUT,
+	    (struct journal_line){.word = s->policy->smtpd_path});
+	return PHASE_DONE;
+}
+
+static void
+handoff_end(struct session *s)
+{
+	struct handoff_queue *q = &s->screen->handoffs;
+	struct handoff *h = s->handoff;
+
+	if (h == NULL)
+		return;
+	if (h->queued)
+		dequeue(q, h);
+	if (s->passed_on) {
+		q->in_flight--;
+		fdpass_cancel(&h->pass);
+	}
+	if (q->waiting > 0)
+		loop_later_add(s->screen->loop, &q->runner, on_free_place);
+	mem_free(h);
+	s->handoff = NULL;
+}
+
+const struct phase_ops handoff_phase = {
+    .name = "hand-off",
+    .begin = handoff_begin,
+    .on_stream = handoff_on_stream,
+    .on_deadline = handoff_on_deadline,
+    .end = handoff_end,
+};

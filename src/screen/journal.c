@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/journal.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/must.h"
+
+/* A line is its row's word and a small template. Client text goes through
+ * text_escape() (%q) or name_text() (HELO); log_line() makes the rest printable,
+ * so nothing a client sends can forge a line or a field. */
+
+enum { LINE_MAX_BYTES = 2 * LOG_LINE_MAX, QUOTED_MAX = 100 };
+
+struct journal_row {
+	const char *word, *old_word, *rest;
+	enum log_level level;
+	enum log_voice voice;
+};
+
+static const struct journal_row rows[EVENT_COUNT] = {
+#define EVENT(id, word, old, level, voice, rest) \
+	[EVENT_##id] = {word, old, rest, LOG_LEVEL_##level, LOG_VOICE_##voice},
+#include "screen/events.def"
+#undef EVENT
+};
+
+/* helo=<x>,y=<z> would look like two fields. */
+static void
+add_name(struct buf *out, struct span name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (c == '<' || c == '>' || c == ',')
+			c = '?';
+		if (buf_add_char(out, c) < 0)
+			return;
+	}
+}
+
+static void
+add_delay(struct buf *out, int64_t ms)
+{
+	char text[TEXT_DELAY_MAX];
+
+	(void)buf_add_str(out, text_delay(text, ms));
+}
+
+static void
+add_endpoint(struct buf *out, const struct endpoint *e)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	(void)buf_add_str(out, endpoint_format(e, text));
+}
+
+static void
+add_address(struct buf *out, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	(void)buf_add_str(out, addr_format(a, text));
+}
+
+/* A line that grows past its ceiling is cut there: nothing to report. */
+static void
+add_field(struct buf *out, char letter, const struct journal_line *line)
+{
+	switch (letter) {
+	case 'c':
+		add_endpoint(out, line->client);
+		break;
+	case 's':
+		add_endpoint(out, line->server);
+		break;
+	case 'a':
+		add_address(out, line->address != NULL ? line->address
+						       : &line->client->addr);
+		break;
+	case 'i':
+		add_address(out, line->listed_as);
+		break;
+	case 't':
+		add_delay(out, line->delay_ms);
+		break;
+	case 'n':
+		(void)buf_printf(out, "%lld", (long long)line->number);
+		break;
+	case 'q':
+		(void)text_escape(out, line->quoted, QUOTED_MAX);
+		break;
+	case 'w':
+		(void)buf_add_str(out, line->word);
+		break;
+	case 'r':
+		(void)buf_add(out, line->reply.p, line->reply.n);
+		break;
+	case 'f':
+		(void)buf_add(out, line->sender.p, line->sender.n);
+		break;
+	case 'o':
+		(void)buf_add(out, line->recipient.p, line->recipient.n);
+		break;
+	case 'p':
+		(void)buf_add_str(out, line->proto);
+		break;
+	case 'h':
+		add_name(out, line->helo);
+		break;
+	default:
+		must(!"a letter that events.def does not name");
+	}
+}
+
+void
+journal_write(struct journal *j, enum journal_event event,
+    const struct journal_line *line)
+{
+	const struct journal_row *row = &rows[event];
+	struct buf out;
+
+	j->seen[event]++;
+	buf_init(&out, LINE_MAX_BYTES);
+	(void)buf_add_str(&out, line->old_words ? row->old_word : row->word);
+	for (const char *p = row->rest; *p != '\0'; p++) {
+		if (*p == '%')
+			add_field(&out, *++p, line);
+		else
+			(void)buf_add_char(&out, *p);
+	}
+	if (out.n > 0)
+		log_line(row->level, row->voice, "%.*s", (int)out.n, out.p);
+	buf_clear(&out);
+}
+
+void
+journal_write_limited(struct journal *j, enum journal_event event,
+    const struct journal_line *line, struct mono now)
+{
+	unsigned *count = &j->window_count[event];
+
+	if (*count == 0 ||
+	    mono_between(j->window_since[event], now) >= JOURNAL_WINDOW_MS) {
+		if (*count > JOURNAL_BURST)
+			log_line(rows[event].level, rows[event].voice,
+			    "%s: %u more like this in the last minute",
+			    rows[event].word, *count - JOURNAL_BURST);
+		j->window_since[event] = now;
+		*count = 0;
+	}
+	if ((*count)++ < JOURNAL_BURST)
+		journal_write(j, event, line);
+	else
+		j->seen[event]++;
+}
+
+const char *
+journal_event_word(enum journal_event event)
+{
+	return rows[event].word;
+}

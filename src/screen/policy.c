@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/policy.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+
+/* Texts and tables are taken from the calm evaluation: what depends on stress
+ * are times, numbers and switches, and those are read from the configuration at
+ * the moment of use. */
+
+enum {
+	RESERVED_DESCRIPTORS = 256, /* log, cache, DNS, listeners, spare */
+	SESSIONS_MIN = 16,
+	LINE_LENGTH_MIN = 512 /* RFC 5321 section 4.5.3.1.4 */
+};
+
+static int
+open_list(struct list **list_r, const char *name, const char *words,
+    const struct policy_options *o, struct errtext *why)
+{
+	*list_r = list_open(span_str(words), &o->tables, why);
+	if (*list_r != NULL)
+		return 0;
+	errtext_prefix(why, "%s", name);
+	return -1;
+}
+
+static int
+open_tables(struct policy *p, const struct policy_options *o,
+    const struct config *cfg, struct errtext *why)
+{
+	if (open_list(&p->mynetworks, "mynetworks", cfg->postfix.mynetworks, o,
+		why) < 0 ||
+	    open_list(&p->allow_interfaces, "doorbell_allowlist_interfaces",
+		cfg->allowlist_interfaces, o, why) < 0 ||
+	    open_list(&p->skip_networks, "doorbell_dnsbl_skip_networks",
+		cfg->dnsbl_skip_networks, o, why) < 0)
+		return -1;
+	p->access = access_open(
+	    span_str(cfg->access_list), p->mynetworks, &o->tables, why);
+	if (p->access == NULL) {
+		errtext_prefix(why, "doorbell_access_list");
+		return -1;
+	}
+	if (cfg->dnsbl_reply_map[0] == '\0')
+		return 0;
+	p->reply_map = table_open(
+	    span_trim(span_str(cfg->dnsbl_reply_map)), &o->tables, why);
+	if (p->reply_map == NULL) {
+		errtext_prefix(why, "doorbell_dnsbl_reply_map");
+		return -1;
+	}
+	return 0;
+}
+
+static int
+open_dnsbl(struct policy *p, const struct policy_options *o,
+    const struct config *cfg, struct errtext *why)
+{
+	const struct resolver_options r = {
+	    .servers = cfg->dns_servers,
+	    .timeout_ms = cfg->dnsbl_timeout,
+	};
+	const struct dnsbl_options d = {
+	    .sites = span_str(cfg->dnsbl_sites),
+	    .timeout_ms = cfg->dnsbl_timeout,
+	    .observer = o->observer,
+	};
+
+	if (span_trim(d.sites).n == 0)
+		return 0;
+	if ((p->resolver = resolver_new(o->loop, &r, why)) == NULL) {
+		errtext_prefix(why, "doorbell_dns_servers");
+		return -1;
+	}
+	if ((p->dnsbl = dnsbl_new(o->loop, p->resolver, &d, why)) == NULL) {
+		errtext_prefix(why, "doorbell_dnsbl_sites");
+		return -1;
+	}
+	return 0;
+}
+
+static struct engine_options
+engine_options_of(const struct config *cfg)
+{
+	return (struct engine_options){
+	    .myhostname = cfg->postfix.myhostname,
+	    .message_size_limit = cfg->postfix.message_size_limit,
+	    .helo_required = cfg->helo_required,
+	    .disable_vrfy = cfg->disable_vrfy_command,
+	    .smtputf8 = cfg->postfix.smtputf8_enable,
+	    .external_addresses = cfg->postfix.info_log_address_format == 0,
+	    .command_limit = (unsigned)(cfg->command_count_limit < UINT32_MAX
+					    ? cfg->command_count_limit
+					    : UINT32_MAX),
+	    .style = {.soft_bounce = cfg->postfix.soft_bounce},
+	};
+}
+
+/* Each session needs a descriptor, and while it is handed off a second one. */
+static size_t
+session_limit_of(const struct config *cfg, size_t descriptors)
+{
+	size_t reserved = RESERVED_DESCRIPTORS, handoffs;
+
+	if (cfg->session_limit > 0)
+		return (size_t)cfg->session_limit;
+	handoffs = (size_t)cfg->post_queue_limit;
+	if (handoffs > descriptors / 4)
+		handoffs = descriptors / 4;
+	reserved += 2 * handoffs;
+	if (descriptors < reserved + SESSIONS_MIN)
+		return SESSIONS_MIN;
+	return descriptors - reserved;
+}
+
+/* Inside a chroot only relative names reach the queue. */
+static char *
+smtpd_path_of(const struct config *cfg)
+{
+	const char *path = cfg->smtpd_service;
+	size_t n = strlen(cfg->postfix.queue_directory);
+
+	if (strncmp(path, cfg->postfix.queue_directory, n) == 0 &&
+	    path[n] == '/')
+		path += n + 1;
+	return mem_strdup(path);
+}
+
+static int
+make_texts(struct policy *p, const struct config *cfg, struct errtext *why)
+{
+	if ((p->smtpd_path = smtpd_path_of(cfg)) == NULL)
+		goto no_memory;
+	if (cfg->greet_banner[0] != '\0' &&
+	    (p->teaser = mem_printf("220-%s\r\n", cfg->greet_banner)) == NULL)
+		goto no_memory;
+	return 0;
+no_memory:
+	errtext_set(why, "%s", strerror(ENOMEM));
+	return -1;
+}
+
+struct policy *
+policy_new(const struct policy_options *o, struct errtext *why)
+{
+	const struct config *cfg = config_under(o->config, false);
+	struct policy *p = mem_new(sizeof(*p));
+
+	if (p == NULL) {
+		errtext_set(why, "%s", strerror(errno));
+		return NULL;
+	}
+	p->refs = 1;
+	p->config = config_ref(o->config);
+	p->session_limit = session_limit_of(cfg, o->descriptor_limit);
+	p->engine[false] = engine_options_of(cfg);
+	p->engine[true] = engine_options_of(config_under(o->config, true));
+	p->line_length_limit = cfg->postfix.line_length_limit < LINE_LENGTH_MIN
+				   ? LINE_LENGTH_MIN
+				   : (size_t)cfg->postfix.line_length_limit;
+	if (make_texts(p, cfg, why) < 0 || open_tables(p, o, cfg, why) < 0 ||
+	    open_dnsbl(p, o, cfg, why) < 0)
+		policy_unref(&p);
+	return p;
+}
+
+struct policy *
+policy_ref(struct policy *p)
+{
+	p->refs++;
+	return p;
+}
+
+void
+policy_unref(struct policy **pp)
+{
+	struct policy *p = *pp;
+
+	*pp = NULL;
+	if (p == NULL)
+		return;
+	must(p->refs > 0);
+	if (--p->refs > 0)
+		return;
+	dnsbl_unref(&p->dnsbl);
+	resolver_free(&p->resolver);
+	table_free(&p->reply_map);
+	list_free(&p->skip_networks);
+	list_free(&p->allow_interfaces);
+	access_free(&p->access);
+	list_free(&p->mynetworks);
+	mem_free(p->smtpd_path);
+	mem_free(p->teaser);
+	config_unref(&p->config);
+	mem_free(p);
+}
+
+void
+policy_set_stress(struct policy *p, bool stress)
+{
+	if (p->dnsbl != NULL)
+		dnsbl_set_timeout(
+		    p->dnsbl, config_under(p->config, stress)->dnsbl_timeout);
+}
+
+void
+policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg)
+{
+	struct errtext why = {""};
+	enum table_change change;
+
+	if ((change = list_refresh(p->mynetworks, &why)) != TABLE_SAME)
+		fn(change, "mynetworks", &why, arg);
+	if ((change = access_refresh(p->access, &why)) != TABLE_SAME)
+		fn(change, "doorbell_access_list", &why, arg);
+	if ((change = list_refresh(p->allow_interfaces, &why)) != TABLE_SAME)
+		fn(change, "doorbell_allowlist_interfaces", &why, arg);
+	if ((change = list_refresh(p->skip_networks, &why)) != TABLE_SAME)
+		fn(change, "doorbell_dnsbl_skip_networks", &why, arg);
+	if (p->reply_map != NULL &&
+	    (change = table_refresh(p->reply_map, &why)) != TABLE_SAME)
+		fn(change, "doorbell_dnsbl_reply_map", &why, arg);
+}
+
+const char *
+policy_zone_name(const struct policy *p, const char *zone)
+{
+	struct table_match match;
+
+	if (p->reply_map != NULL &&
+	    table_find(p->reply_map, zone, &match) == TABLE_FOUND)
+		return match.value;
+	return zone;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/session.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "screen/verdict.h"
+
+/* Who may follow whom is a table; a move that it does not allow is a broken
+ * program. Entering PHASE_DONE says goodbye and gives back what others wait for
+ * (the place in the quota, the descriptor); the memory goes after the tick. */
+
+#define MAY(p) (1u << PHASE_##p)
+static const uint8_t session_may_follow[PHASE_COUNT] = {
+    [PHASE_STAY] = MAY(ADMIT),
+    [PHASE_ADMIT] = MAY(GREET) | MAY(DIALOGUE) | MAY(HANDOFF) | MAY(DONE),
+    [PHASE_GREET] = MAY(DIALOGUE) | MAY(HANDOFF) | MAY(DONE),
+    [PHASE_HANDOFF] = MAY(DIALOGUE) | MAY(DONE), /* smtpd is not there */
+    [PHASE_DIALOGUE] = MAY(DONE), /* bytes were read: no hand-off */
+    [PHASE_DONE] = 0,
+};
+
+static enum phase done_begin(struct session *s);
+
+static const struct phase_ops done_phase = {
+    .name = "done",
+    .begin = done_begin,
+};
+
+static const struct phase_ops idle_phase = {
+    .name = "new",
+};
+
+static const struct phase_ops *const session_phases[PHASE_COUNT] = {
+    [PHASE_STAY] = &idle_phase,
+    [PHASE_ADMIT] = &admit_phase,
+    [PHASE_GREET] = &greet_phase,
+    [PHASE_DIALOGUE] = &dialogue_phase,
+    [PHASE_HANDOFF] = &handoff_phase,
+    [PHASE_DONE] = &done_phase,
+};
+
+const char *
+session_phase_name(enum phase phase)
+{
+	return session_phases[phase]->name;
+}
+
+const struct config *
+session_config(const struct session *s)
+{
+	return screen_config(s->screen, s->policy);
+}
+
+void
+session_mark(struct session *s)
+{
+	s->phase_since = loop_now(s->screen->loop);
+}
+
+void
+session_log(
+    struct session *s, enum journal_event event, struct journal_line line)
+{
+	line.client = &s->client;
+	line.server = &s->server;
+	line.old_words = !session_config(s)->postfix.respectful_logging;
+	line.delay_ms = mono_between(s->phase_since, loop_now(s->screen->loop));
+	journal_write(&s->screen->journal, event, &line);
+}
+
+/* The only mover: stops what the old phase waits for, begins the new one. */
+static enum phase
+session_enter(struct session *s, enum phase next)
+{
+	const struct phase_ops *old = session_phases[s->phase];
+
+	must((session_may_follow[s->phase] & (1u << next)) != 0);
+	loop_timer_stop(&s->deadline);
+	stream_unwatch(&s->stream);
+	if (old->end != NULL)
+		old->end(s);
+	if (log_is_verbose())
+		log_debug("session %p: %s -> %s", (void *)s, old->name,
+		    session_phases[next]->name);
+	s->phase = (uint8_t)next;
+	return session_phases[next]->begin(s);
+}
+
+void
+session_follow(struct session *s, enum phase wish)
+{
+	must(s->magic == SESSION_MAGIC);
+	while (wish != PHASE_STAY)
+		wish = session_enter(s, wish);
+}
+
+static void
+on_stream(struct stream *stream, enum stream_event event)
+{
+	struct session *s = OWNER_OF(stream, struct session, stream);
+	const struct phase_ops *ops = session_phases[s->phase];
+
+	must(s->magic == SESSION_MAGIC);
+	if (ops->on_stream != NULL)
+		session_follow(s, ops->on_stream(s, event));
+}
+
+static void
+on_deadline(struct loop_timer *timer)
+{
+	struct session *s = OWNER_OF(timer, struct session, deadline);
+	const struct phase_ops *ops = session_phases[s->phase];
+
+	must(s->magic == SESSION_MAGIC);
+	if (ops->on_deadline != NULL)
+		session_follow(s, ops->on_deadline(s));
+}
+
+/* Closing a stream throws away what is unread: not what is smtpd's. */
+static void
+close_client(struct session *s)
+{
+	int fd;
+
+	if (!s->passed_on) {
+		stream_close(&s->stream);
+		return;
+	}
+	if ((fd = stream_release(&s->stream)) >= 0)
+		close(fd);
+}
+
+/* Give back everything but the memory of the session itself. */
+static void
+session_leave(struct session *s)
+{
+	struct screen *screen = s->screen;
+
+	close_client(s);
+	TAILQ_REMOVE(&screen->sessions, s, others);
+	quota_leave(screen->quota, s->client_entry);
+	policy_unref(&s->policy);
+}
+
+static void
+reap(struct loop_later *later)
+{
+	struct session *s = OWNER_OF(later, struct session, reaper);
+	struct screen *screen = s->screen;
+
+	must(s->magic == SESSION_MAGIC && s->phase == PHASE_DONE);
+	TAILQ_REMOVE(&screen->ended, s, others);
+	s->magic = 0;
+	mem_free(s);
+	if (screen->on_empty != NULL && TAILQ_EMPTY(&screen->sessions))
+		screen->on_empty(screen, screen->on_empty_arg);
+}
+
+static void
+say_farewell(struct session *s)
+{
+	char text[VERDICT_TEXT_MAX];
+	struct reply reply =
+	    verdict_reply(s, (enum verdict)s->farewell, true, text);
+	struct buf out;
+
+	buf_init(&out, 2 * VERDICT_TEXT_MAX);
+	if (reply_render(
+		&reply, &s->policy->engine[s->screen->stress].style, &out) == 0)
+		(void)stream_write(&s->stream, out.p, out.n);
+	buf_clear(&out);
+}
+
+static enum phase
+done_begin(struct session *s)
+{
+	struct screen *screen = s->screen;
+
+	if (s->handed_off) {
+		counters_bump(screen->counters, COUNTER_HANDED_OFF);
+	} else {
+		if (s->farewell != VERDICT_NONE)
+			say_farewell(s);
+		session_log(s, EVENT_DISCONNECT, (struct journal_line){0});
+		counters_bump(screen->counters, COUNTER_REFUSED);
+	}
+	session_leave(s);
+	TAILQ_INSERT_TAIL(&screen->ended, s, others);
+	loop_later_add(screen->loop, &s->reaper, reap);
+	screen_update_stress(screen);
+	return PHASE_STAY;
+}
+
+struct session *
+session_new(struct screen *screen, int fd, const struct endpoint *client,
+    const struct endpoint *server)
+{
+	const struct config *cfg = screen_config(screen, screen->policy);
+	struct session *s = mem_new(sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->key = record_key_of(&client->addr, (unsigned)cfg->ipv4_prefix_length,
+	    (unsigned)cfg->ipv6_prefix_length);
+	if ((s->client_entry = quota_enter(screen->quota, &s->key)) == NULL) {
+		mem_free(s);
+		return NULL;
+	}
+	s->magic = SESSION_MAGIC;
+	s->screen = screen;
+	s->policy = policy_ref(screen->policy);
+	s->client = *client;
+	s->server = *server;
+	TAILQ_INSERT_TAIL(&screen->sessions, s, others);
+	stream_init(&s->stream, screen->loop, fd, on_stream);
+	loop_timer_init(&s->deadline, screen->loop, on_deadline);
+	screen_update_stress(screen);
+	session_mark(s);
+	session_follow(s, PHASE_ADMIT);
+	return s;
+}
+
+void
+session_free(struct session *s)
+{
+	const struct phase_ops *ops = session_phases[s->phase];
+
+	must(s->magic == SESSION_MAGIC);
+	if (s->phase == PHASE_DONE) {
+		loop_later_cancel(&s->reaper);
+		TAILQ_REMOVE(&s->screen->ended, s, others);
+	} else {
+		loop_timer_stop(&s->deadline);
+		if (ops->end != NULL)
+			ops->end(s);
+		session_leave(s);
+	}
+	s->magic = 0;
+	mem_free(s);
+}

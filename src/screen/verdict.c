@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/verdict.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+/* Later faults overwrite earlier ones in what a refused client is told, as in
+ * postscreen: the last test to fail is the one to name. */
+
+struct verdict_row {
+	int drop, enforce;
+	const char *enhanced, *text;
+};
+
+static const struct verdict_row rows[VERDICT_COUNT] = {
+#define VERDICT(id, drop, enforce, enhanced, text) \
+	[VERDICT_##id] = {drop, enforce, enhanced, text},
+#include "screen/verdicts.def"
+#undef VERDICT
+};
+
+static const uint8_t check_verdict[CHECK_COUNT] = {
+#define CHECK(id, name, stage, slot, enabled, action, ttl, verdict) \
+	[CHECK_##id] = VERDICT_##verdict,
+#include "screen/checks.def"
+#undef CHECK
+};
+
+static void
+add_field(const struct session *s, char letter, struct buf *out)
+{
+	char address[ADDR_TEXT_MAX];
+
+	switch (letter) {
+	case 'H':
+		(void)buf_add_str(out, session_config(s)->postfix.myhostname);
+		break;
+	case 'a':
+		(void)buf_add_str(out, addr_format(&s->client.addr, address));
+		break;
+	case 'z':
+		(void)buf_add_str(
+		    out, policy_zone_name(s->policy,
+			     s->listed_by != NULL ? s->listed_by : ""));
+		break;
+	default:
+		(void)buf_add_char(out, letter);
+	}
+}
+
+struct reply
+verdict_reply(const struct session *s, enum verdict v, bool closing,
+    char text[VERDICT_TEXT_MAX])
+{
+	const struct verdict_row *row = &rows[v];
+	struct buf out;
+
+	buf_init(&out, VERDICT_TEXT_MAX - 1);
+	for (const char *p = row->text; *p != '\0'; p++) {
+		if (*p == '%' && p[1] != '\0')
+			add_field(s, *++p, &out);
+		else
+			(void)buf_add_char(&out, *p);
+	}
+	memcpy(text, out.n > 0 ? out.p : "", out.n);
+	text[out.n] = '\0';
+	buf_clear(&out);
+	return (struct reply){
+	    .code = closing ? row->drop : row->enforce,
+	    .enhanced = row->enhanced,
+	    .text = text,
+	};
+}
+
+enum phase
+verdict_close(struct session *s, enum verdict v)
+{
+	s->farewell = (uint8_t)v;
+	return PHASE_DONE;
+}
+
+/* The one switch over actions. */
+static enum phase
+act(struct session *s, enum config_action action, enum verdict v)
+{
+	switch (action) {
+	case ACTION_DROP:
+		return verdict_close(s, v);
+	case ACTION_ENFORCE:
+		s->refusal = (uint8_t)v;
+		break;
+	case ACTION_IGNORE:
+		break;
+	}
+	return PHASE_STAY;
+}
+
+enum phase
+verdict_weigh(struct session *s, enum check_id id)
+{
+	enum config_action action = checks_action(session_config(s), id);
+
+	if (action == ACTION_IGNORE)
+		checks_excuse(&s->checks, id);
+	else
+		checks_fail(&s->checks, id);
+	return act(s, action, (enum verdict)check_verdict[id]);
+}
+
+enum phase
+verdict_denylisted(struct session *s)
+{
+	s->denied = true;
+	return act(s, (enum config_action)session_config(s)->denylist_action,
+	    VERDICT_DENYLIST);
+}
+
+void
+verdict_settle(struct session *s)
+{
+	struct screen *screen = s->screen;
+	struct record record;
+	bool is_new;
+
+	if (s->settled)
+		return;
+	s->settled = true;
+	if (s->denied || s->vetoed ||
+	    checks_any(&s->checks, CHECK_ANY, CHECK_FAILED))
+		return;
+	if (checks_all_passed(&s->checks)) {
+		is_new = s->checks.is_new && s->client_entry->passed_new++ == 0;
+		session_log(s, is_new ? EVENT_PASS_NEW : EVENT_PASS_OLD,
+		    (struct journal_line){0});
+	}
+	if (screen->cache == NULL ||
+	    !checks_outcome(&s->checks, session_config(s), &record))
+		return;
+	if (cache_store(screen->cache, &s->key, &record) == 0)
+		counters_bump(screen->counters, COUNTER_CACHE_STORES);
+	else
+		counters_bump(screen->counters, COUNTER_CACHE_DROPS);
+}
+
+enum phase
+verdict_conclude(struct session *s)
+{
+	if (s->refusal != VERDICT_NONE || s->vetoed ||
+	    checks_any(&s->checks, CHECK_DEEP, CHECK_PENDING))
+		return PHASE_DIALOGUE;
+	verdict_settle(s);
+	return PHASE_HANDOFF;
+}
