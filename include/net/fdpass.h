@@ -22,8 +22,9 @@
 
 enum fdpass_result {
 	FDPASS_SENT,      /* on its way; `fn` runs when smtpd has it */
-	FDPASS_BUSY,      /* smtpd's queue is full: try again on a timer */
-	FDPASS_NO_SERVER, /* connect failed: errno says why */
+	FDPASS_BUSY,      /* smtpd's queue is full, or we are out of
+			   * descriptors or memory: try again on a timer */
+	FDPASS_NO_SERVER, /* nothing was connected: errno says why */
 	FDPASS_NOT_SENT,  /* connected, but the message was not taken */
 };
 
@@ -32,8 +33,8 @@ struct fdpass;
 typedef void fdpass_fn(struct fdpass *pass);
 
 struct fdpass {
-	int fd; /* -1 when idle */
-	fdpass_fn *fn;
+	int fd;
+	fdpass_fn *fn; /* NULL when idle; a zeroed struct is idle */
 	struct loop_watch watch;
 };
 

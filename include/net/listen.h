@@ -36,12 +36,14 @@ struct listen_ops {
 struct listener *listen_open(
     struct loop *loop, const struct endpoint *where, struct errtext *why);
 /* Take over a listening socket from master(8) or systemd: sets close-on-exec,
- * SO_KEEPALIVE (inherited by what it accepts) and raises the backlog. */
+ * SO_KEEPALIVE (inherited by what it accepts) and raises the backlog. On
+ * failure the descriptor stays the caller's. */
 struct listener *listen_adopt(struct loop *loop, int fd, struct errtext *why);
 int listen_start(struct listener *l, const struct listen_ops *ops, void *arg);
 void listen_stop(struct listener *l);
-void listen_free(struct listener **l); /* closes */
-/* Where it listens. */
+/* Closes. Stopping and freeing are allowed inside the callbacks. */
+void listen_free(struct listener **l);
+/* Where it listens; port 0 became a real one. */
 const struct endpoint *listen_where(const struct listener *l);
 
 #endif

@@ -26,12 +26,15 @@ struct loop;
 
 struct loop *loop_new(void);
 void loop_free(struct loop **loop);
-/* Run until loop_stop(); 0, or -1 when the kernel's poll broke. */
+/* Run until loop_stop(), or until nothing is left to wait for; 0, or -1 when
+ * the kernel's poll broke. */
 int loop_run(struct loop *loop);
+/* The tick that is running comes to its end first. Before loop_run(): that
+ * returns at once. */
 void loop_stop(struct loop *loop);
 /* After fork(), in the child: the kernel's poll set must not be shared. */
 int loop_after_fork(struct loop *loop);
-/* One reading a tick. */
+/* One reading a tick, taken when first asked for. */
 struct mono loop_now(struct loop *loop);
 
 /* --- timers: O(1) for the few lengths that sessions share ------------- */

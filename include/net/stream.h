@@ -39,8 +39,9 @@ struct stream {
 	int fd; /* -1 once released or closed */
 	bool talking;
 	bool paused; /* talking, but reading nothing for now */
-	bool ended;  /* EOF or error was reported; it is not reported again */
-	int error;   /* errno of STREAM_ERROR */
+	bool ended;  /* EOF or error was reported: no more input */
+	bool broken; /* error was reported: no more output either */
+	int error;   /* errno of STREAM_ERROR, before and after its report */
 	stream_fn *fn;
 	struct stream_buffers *buffers;
 	struct loop_watch watch;
@@ -49,14 +50,15 @@ struct stream {
 /* Take over `fd`, which is non-blocking. Nothing is watched yet. */
 void stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn);
 /* Stop watching and close. What is unread is thrown away first, so that the
- * client gets our last reply and not a reset. Accepts a released stream. */
+ * client gets our last reply and not a reset: never do this to a connection
+ * that was handed off, release it instead. Accepts a released stream. */
 void stream_close(struct stream *s);
 /* Stop watching and give the descriptor to the caller; -1 if there is none. */
 int stream_release(struct stream *s);
 
 /* Peek stage: report the first bytes (STREAM_PEEKED), EOF or error, once. */
 int stream_watch(struct stream *s);
-/* Stop watching, keep the descriptor. */
+/* Stop watching, for writing too, and keep the descriptor. */
 void stream_unwatch(struct stream *s);
 /* What the client has said: valid inside the STREAM_PEEKED callback only. */
 struct span stream_peeked(const struct stream *s);
@@ -73,10 +75,12 @@ void stream_resume(struct stream *s);
  * bytes: in our buffer or still in the socket. */
 bool stream_has_beyond(const struct stream *s, size_t used);
 
-/* Send, or keep what the kernel does not take for later (STREAM_DRAINED tells
- * when it is gone). -1 with EMSGSIZE when more than STREAM_OUTPUT_MAX would
- * wait; nothing is queued then. Errors of the connection itself come as
- * STREAM_ERROR later, never from inside this call. */
+/* Send, or keep what the kernel does not take for later: when stream_unsent()
+ * is not 0 afterwards, STREAM_DRAINED tells when it is gone. -1 with EMSGSIZE
+ * when more than STREAM_OUTPUT_MAX might wait: nothing is sent then; -1 with
+ * another errno when the descriptor cannot be watched. Errors of the
+ * connection itself come as STREAM_ERROR later (also after an EOF), never from
+ * inside this call. */
 int stream_write(struct stream *s, const void *p, size_t n);
 size_t stream_unsent(const struct stream *s);
 int stream_error(const struct stream *s);

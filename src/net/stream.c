@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+/* A readiness report leads to at most one callback, which is always the last
+ * thing done: the owner may close or free the stream in it. Readiness is
+ * level-triggered, so whatever was not looked at is reported on the next tick.
+ *
+ * A failed send(2) is only remembered in `error`. The watch then waits for
+ * LOOP_WRITABLE, which the kernel grants at once on a broken socket, and the
+ * failure is reported from there. */
+
+#define READ_MAX 4096           /* bytes taken from one client per tick */
+#define DISCARD_MAX (32 * 4096) /* bytes thrown away at the end */
+
+struct stream_buffers {
+	struct buf input; /* in the peek stage: what was peeked */
+	struct buf output;
+};
+
+static int
+stream_need_buffers(struct stream *s)
+{
+	if (s->buffers != NULL)
+		return 0;
+	if ((s->buffers = mem_new(sizeof(*s->buffers))) == NULL)
+		return -1;
+	buf_init(&s->buffers->input, STREAM_PEEK_MAX);
+	buf_init(&s->buffers->output, STREAM_OUTPUT_MAX);
+	return 0;
+}
+
+static void
+stream_free_buffers(struct stream *s)
+{
+	if (s->buffers == NULL)
+		return;
+	buf_clear(&s->buffers->input);
+	buf_clear(&s->buffers->output);
+	mem_free(s->buffers);
+	s->buffers = NULL;
+}
+
+static size_t
+stream_room(const struct stream *s)
+{
+	return s->buffers->input.max - s->buffers->input.n;
+}
+
+static bool
+stream_may_read(const struct stream *s)
+{
+	if (!s->talking)
+		return (s->watch.wanted & LOOP_READABLE) != 0;
+	return !s->paused && stream_room(s) > 0;
+}
+
+static int
+stream_rewatch(struct stream *s, bool reading)
+{
+	unsigned wanted = 0;
+
+	if (reading && !s->ended)
+		wanted |= LOOP_READABLE;
+	if (stream_unsent(s) > 0 || (s->error != 0 && !s->broken))
+		wanted |= LOOP_WRITABLE;
+	return loop_watch_set(&s->watch, wanted);
+}
+
+/* --- what readiness leads to ------------------------------------------- */
+static void
+stream_fail(struct stream *s, int error)
+{
+	s->error = error;
+	s->ended = true;
+	s->broken = true;
+	if (s->buffers != NULL)
+		buf_clear(&s->buffers->output);
+	loop_watch_set(&s->watch, 0);
+	s->fn(s, STREAM_ERROR);
+}
+
+/* recv(2) brought no bytes. */
+static void
+stream_no_bytes(struct stream *s, ssize_t got)
+{
+	if (got < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			stream_fail(s, errno);
+		return;
+	}
+	s->ended = true;
+	stream_rewatch(s, false);
+	s->fn(s, STREAM_EOF);
+}
+
+static void
+stream_peek(struct stream *s)
+{
+	char chunk[STREAM_PEEK_MAX];
+	ssize_t got;
+
+	got = recv(s->fd, chunk, sizeof(chunk), MSG_PEEK | MSG_DONTWAIT);
+	if (got <= 0) {
+		stream_no_bytes(s, got);
+		return;
+	}
+	/* The bytes stay, so readiness would be reported for ever. */
+	stream_rewatch(s, false);
+	if (stream_need_buffers(s) < 0) {
+		stream_fail(s, errno);
+		return;
+	}
+	buf_reset(&s->buffers->input);
+	if (buf_add(&s->buffers->input, chunk, (size_t)got) < 0)
+		stream_fail(s, errno);
+	else
+		s->fn(s, STREAM_PEEKED);
+}
+
+static void
+stream_read(struct stream *s)
+{
+	char chunk[READ_MAX];
+	size_t room = stream_room(s);
+	ssize_t got;
+
+	if (room == 0) {
+		/* Only now: mostly the owner makes room in time. */
+		stream_rewatch(s, false);
+		return;
+	}
+	if (room > sizeof(chunk))
+		room = sizeof(chunk);
+	got = recv(s->fd, chunk, room, MSG_DONTWAIT);
+	if (got <= 0)
+		stream_no_bytes(s, got);
+	else if (buf_add(&s->buffers->input, chunk, (size_t)got) < 0)
+		stream_fail(s, errno);
+	else
+		s->fn(s, STREAM_INPUT);
+}
+
+/* Returns how much the kernel took; a failure is left in s->error. */
+static size_t
+stream_send(struct stream *s, const void *p, size_t n)
+{
+	ssize_t sent = send(s->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (sent >= 0)
+		return (size_t)sent;
+	if (errno != EAGAIN && errno != EINTR)
+		s->error = errno;
+	return 0;
+}
+
+/* True when the owner was told something. */
+static bool
+stream_flush(struct stream *s)
+{
+	struct buf *out;
+
+	if (s->error == 0) {
+		out = &s->buffers->output;
+		buf_consume(out, stream_send(s, out->p, out->n));
+	}
+	if (s->error != 0) {
+		stream_fail(s, s->error);
+		return true;
+	}
+	if (stream_unsent(s) > 0)
+		return false;
+	buf_clear(&s->buffers->output);
+	stream_rewatch(s, stream_may_read(s));
+	s->fn(s, STREAM_DRAINED);
+	return true;
+}
+
+static void
+on_ready(struct loop_watch *watch, unsigned ready)
+{
+	struct stream *s = OWNER_OF(watch, struct stream, watch);
+
+	if ((ready & LOOP_WRITABLE) && stream_flush(s))
+		return;
+	if (!(ready & LOOP_READABLE))
+		return;
+	if (s->talking)
+		stream_read(s);
+	else
+		stream_peek(s);
+}
+
+/* --- life -------------------------------------------------------------- */
+void
+stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn)
+{
+	*s = (struct stream){.fd = fd, .fn = fn};
+	loop_watch_init(&s->watch, loop, fd, on_ready);
+}
+
+/* A socket that is closed with unread bytes answers with a reset, which may
+ * overtake our last reply. TCP drops the bytes without copying (MSG_TRUNC);
+ * other sockets do copy, so the buffer is real. */
+static void
+discard_input(int fd)
+{
+	char trash[4096];
+	size_t total = 0;
+	ssize_t got;
+
+	while (total < DISCARD_MAX) {
+		got = recv(fd, trash, sizeof(trash), MSG_TRUNC | MSG_DONTWAIT);
+		if (got <= 0)
+			return;
+		total += (size_t)got;
+	}
+}
+
+void
+stream_close(struct stream *s)
+{
+	bool ended = s->ended;
+	int fd = stream_release(s);
+
+	if (fd < 0)
+		return;
+	if (!ended)
+		discard_input(fd);
+	close(fd);
+}
+
+int
+stream_release(struct stream *s)
+{
+	int fd = s->fd;
+
+	if (fd >= 0)
+		loop_watch_set(&s->watch, 0);
+	stream_free_buffers(s);
+	s->fd = -1;
+	s->talking = false;
+	return fd;
+}
+
+/* --- the peek stage ---------------------------------------------------- */
+int
+stream_watch(struct stream *s)
+{
+	must(s->fd >= 0 && !s->talking);
+	return stream_rewatch(s, true);
+}
+
+void
+stream_unwatch(struct stream *s)
+{
+	loop_watch_set(&s->watch, 0);
+}
+
+struct span
+stream_peeked(const struct stream *s)
+{
+	if (s->talking || s->buffers == NULL)
+		return span_of(NULL, 0);
+	return buf_span(&s->buffers->input);
+}
+
+/* --- the talk stage ---------------------------------------------------- */
+int
+stream_talk(struct stream *s, size_t input_max)
+{
+	must(s->fd >= 0 && !s->talking);
+	if (stream_need_buffers(s) < 0)
+		return -1;
+	buf_clear(&s->buffers->input);
+	buf_init(&s->buffers->input, input_max);
+	s->talking = true;
+	return stream_rewatch(s, stream_may_read(s));
+}
+
+struct span
+stream_input(const struct stream *s)
+{
+	if (!s->talking || s->buffers == NULL)
+		return span_of(NULL, 0);
+	return buf_span(&s->buffers->input);
+}
+
+/* When reading cannot be switched on for want of memory, the owner's deadline
+ * ends the session: here, and in stream_resume(). */
+void
+stream_consume(struct stream *s, size_t n)
+{
+	if (n == 0)
+		return;
+	must(s->talking && n <= s->buffers->input.n);
+	buf_consume(&s->buffers->input, n);
+	stream_rewatch(s, stream_may_read(s));
+}
+
+void
+stream_pause(struct stream *s)
+{
+	s->paused = true;
+	if (s->talking)
+		stream_rewatch(s, false);
+}
+
+void
+stream_resume(struct stream *s)
+{
+	s->paused = false;
+	if (s->talking)
+		stream_rewatch(s, stream_may_read(s));
+}
+
+bool
+stream_has_beyond(const struct stream *s, size_t used)
+{
+	int waiting = 0;
+
+	if (stream_input(s).n > used)
+		return true;
+	/* Not by peeking: that would take a pending error off the socket. */
+	return s->fd >= 0 && ioctl(s->fd, FIONREAD, &waiting) == 0 &&
+	       waiting > 0;
+}
+
+/* --- writing ----------------------------------------------------------- */
+int
+stream_write(struct stream *s, const void *p, size_t n)
+{
+	size_t waiting = stream_unsent(s);
+	size_t sent = 0;
+
+	must(s->fd >= 0);
+	if (n > STREAM_OUTPUT_MAX - waiting) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (n == 0 || s->error != 0)
+		return 0;
+	if (waiting == 0)
+		sent = stream_send(s, p, n);
+	if (sent == n)
+		return 0;
+	if (s->error == 0 && (stream_need_buffers(s) < 0 ||
+				 buf_add(&s->buffers->output,
+				     (const char *)p + sent, n - sent) < 0))
+		s->error = errno; /* half a reply is worth nothing */
+	return stream_rewatch(s, stream_may_read(s));
+}
+
+size_t
+stream_unsent(const struct stream *s)
+{
+	return s->buffers != NULL ? s->buffers->output.n : 0;
+}
+
+int
+stream_error(const struct stream *s)
+{
+	return s->error;
+}
