@@ -86,7 +86,7 @@ __attribute__((format(printf, 3, 0))) static void
 compose(enum log_level level, enum log_voice voice, const char *format,
     va_list args)
 {
-	int saved_errno = errno; /* for "%m" too */
+	int saved_errno = errno;
 	char text[LOG_LINE_MAX + 1];
 	size_t n = strlen(level_prefix[level]), room = sizeof(text) - n;
 	int wanted;

@@ -20,28 +20,35 @@ mem_new(size_t n)
 	return mem_array(1, n);
 }
 
+/* The product, never 0. An object larger than PTRDIFF_MAX would break the
+ * subtraction of pointers, so that is where memory ends. */
+static int
+byte_count(size_t n, size_t size, size_t *bytes_r)
+{
+	if (n == 0 || size == 0)
+		n = size = 1;
+	if (__builtin_mul_overflow(n, size, bytes_r) ||
+	    *bytes_r > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
 void *
 mem_array(size_t n, size_t size)
 {
-	void *p;
+	size_t bytes;
 
-	if (n == 0 || size == 0)
-		n = size = 1;
-	p = calloc(n, size); /* checks the product */
-	if (p == NULL)
-		errno = ENOMEM;
-	return p;
+	return byte_count(n, size, &bytes) < 0 ? NULL : calloc(1, bytes);
 }
 
 void *
 mem_resize(void *p, size_t n, size_t size)
 {
-	if (n == 0 || size == 0)
-		n = size = 1;
-	p = reallocarray(p, n, size);
-	if (p == NULL)
-		errno = ENOMEM;
-	return p;
+	size_t bytes;
+
+	return byte_count(n, size, &bytes) < 0 ? NULL : realloc(p, bytes);
 }
 
 char *
