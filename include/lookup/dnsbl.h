@@ -2,9 +2,10 @@
 /* lookup/dnsbl.h - score client addresses against weighted DNS lists.
  *
  * All zones are asked at once. Sessions of one address share one round of
- * queries for as long as it runs. A zone has at most DNSBL_ZONE_FLIGHT_MAX
- * queries in flight; more wait in that zone's own queue, so a slow list delays
- * nobody's answers from the others.
+ * queries for as long as it runs, and its deadline, which is set when the round
+ * begins; zones that have not answered by then are counted as timed out. A zone
+ * has at most DNSBL_ZONE_FLIGHT_MAX queries in flight; more wait in that zone's
+ * own queue, so a slow list delays nobody's answers from the others.
  *
  * Owns:    rounds and queries. The caller owns the ticket until
  *          dnsbl_cancel() returns.
@@ -33,12 +34,13 @@ struct dnsbl_score {
 	bool complete;    /* nothing is outstanding any more */
 	bool missing;     /* some zone failed or timed out */
 	uint32_t ttl_s;   /* least TTL of the answers, UINT32_MAX: none */
-	const char *zone; /* whose rule weighed most, or NULL */
+	const char *zone; /* whose rule weighed most, or NULL; the dnsbl's */
 };
 
 struct dnsbl_ticket;
 /* Runs after each answer that changes something, and with score.complete at
- * the end. The ticket may be cancelled inside. */
+ * the end; by then the ticket is idle and may be started again. Tickets may be
+ * cancelled and started inside, and references dropped. */
 typedef void dnsbl_fn(
     struct dnsbl_ticket *ticket, const struct dnsbl_score *score);
 
@@ -49,7 +51,8 @@ struct dnsbl_ticket {
 	dnsbl_fn *fn;
 };
 
-/* Facts for the log and the counters, once for each query. */
+/* Facts for the log and the counters, once for each query. These functions
+ * must not call back into dnsbl. Any of them may be NULL. */
 struct dnsbl_observer {
 	void (*asked)(const char *zone, void *arg);
 	void (*listed)(const struct addr *client, const char *zone,
@@ -62,7 +65,7 @@ struct dnsbl_observer {
 
 struct dnsbl_options {
 	struct span sites;  /* the words of dnsbl_sites */
-	int64_t timeout_ms; /* from dnsbl_start() */
+	int64_t timeout_ms; /* from the dnsbl_start() that began the round */
 	struct dnsbl_observer observer;
 };
 
@@ -81,7 +84,8 @@ int dnsbl_start(struct dnsbl *bl, const struct addr *client,
     struct dnsbl_ticket *ticket, dnsbl_fn *fn, bool *joined_r);
 /* Forget the score. A round nobody waits for any more is abandoned. */
 void dnsbl_cancel(struct dnsbl_ticket *ticket);
-/* The score as it stands; for when the wait ends early. */
+/* The score as it stands; for when the wait ends early. An idle ticket has
+ * none: 0 points, not complete. */
 struct dnsbl_score dnsbl_score_now(const struct dnsbl_ticket *ticket);
 
 #endif
