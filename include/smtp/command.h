@@ -25,6 +25,8 @@ struct command {
 };
 
 struct command command_parse(struct span line);
+/* The first word of `text`, a command line or arguments. */
+struct span command_word(struct span text);
 /* "EHLO"; "UNIMPLEMENTED" for COMMAND_UNKNOWN. */
 const char *command_name(enum command_id id);
 
