@@ -2,7 +2,10 @@
 /* smtp/reply.h - a reply is data; this module alone turns it into bytes.
  *
  * Owns:    nothing; texts stay the caller's.
- * Errors:  -1 with EMSGSIZE or ENOMEM from the buffer. */
+ * Errors:  -1 with EMSGSIZE or ENOMEM from the buffer, which is then as it was.
+ *
+ * No text can smuggle in a line of its own: what is not printable, CR and LF
+ * included, becomes '?'. */
 #ifndef DOORBELL_SMTP_REPLY_H
 #define DOORBELL_SMTP_REPLY_H
 
@@ -17,13 +20,19 @@ struct reply {
 };
 
 struct reply_style {
-	bool soft_bounce;   /* 5xx becomes 4xx, 5.x.y becomes 4.x.y */
-	const char *footer; /* for 4xx and 5xx: '\n' parts lines; NULL: none */
+	bool soft_bounce; /* 5xx becomes 4xx, 5.x.y becomes 4.x.y */
+	/* Lines behind every 4xx and 5xx; NULL or "": none. A newline, or a
+	 * backslash and an n as main.cf has it, parts lines; a leading \c glues
+	 * the first of them to the reply's own text. */
+	const char *footer;
 };
 
 /* Append "550 5.7.1 text" CRLF, with the footer's lines behind it. */
 int reply_render(
     const struct reply *r, const struct reply_style *style, struct buf *out);
+/* Append one line of a longer reply, "250-text" or, when no `more` follow,
+ * "250 text", with CRLF; neither style nor footer apply. */
+int reply_part(const struct reply *r, bool more, struct buf *out);
 /* Append "550 5.7.1 text" as log lines quote it: no footer, no line ending. */
 int reply_quote(
     const struct reply *r, const struct reply_style *style, struct buf *out);
