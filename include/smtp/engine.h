@@ -19,6 +19,16 @@
 #include "smtp/command.h"
 #include "smtp/reply.h"
 
+/* What EHLO announces, in the order in which it does. */
+enum keyword {
+#define KEYWORD(id, name) KEYWORD_##id,
+#include "smtp/keywords.def"
+#undef KEYWORD
+	KEYWORD_COUNT
+};
+
+#define KEYWORD_BIT(id) (1u << (id))
+
 struct engine_options {
 	const char *myhostname;
 	int64_t message_size_limit; /* bytes; 0 announces SIZE without one */
@@ -27,6 +37,7 @@ struct engine_options {
 	bool smtputf8;
 	bool external_addresses; /* quote logged addresses (RFC 5322) */
 	unsigned command_limit;  /* commands, QUIT not counted */
+	unsigned discard;        /* KEYWORD_BITs that EHLO conceals */
 	struct reply_style style;
 };
 
@@ -44,6 +55,7 @@ struct engine {
 	const struct engine_options *options;
 	struct buf helo, sender, recipient;
 	bool has_helo, has_sender;
+	unsigned discarded;   /* the mask that the last EHLO used */
 	bool esmtp;           /* any EHLO was seen: it stays true */
 	unsigned commands;    /* counted so far */
 	enum command_id last; /* the last command */
@@ -54,13 +66,14 @@ struct engine {
 void engine_init(struct engine *e, const struct engine_options *options);
 void engine_clear(struct engine *e);
 /* Interpret one line. `refusal` is the answer to RCPT and VRFY. Appends the
- * reply to `out`. */
+ * reply to `out`. A line beyond the command limit leaves the engine as it was,
+ * engine_where() included. */
 enum engine_outcome engine_take(struct engine *e, struct span line,
     const struct reply *refusal, struct buf *out);
 /* The "after ..." of log lines: the last command in upper case, "CONNECT" at
  * the start, "UNIMPLEMENTED" after an unknown one. */
 const char *engine_where(const struct engine *e);
-/* "SMTP" or "ESMTP". */
+/* "SMTP", or "ESMTP" after any EHLO. */
 const char *engine_proto(const struct engine *e);
 
 #endif
