@@ -86,4 +86,7 @@ void cache_take_news(struct cache *c, struct cache_news *news_r);
 /* Records queued and not yet committed. */
 size_t cache_backlog(struct cache *c);
 
+/* Of the LMDB that runs. */
+const char *cache_version(void);
+
 #endif

@@ -62,4 +62,7 @@ void resolver_abandon(struct resolver_query **query);
  * flight are asked again. */
 int resolver_after_fork(struct resolver *r, struct errtext *why);
 
+/* Of the c-ares that runs. */
+const char *resolver_version(void);
+
 #endif

@@ -107,4 +107,7 @@ void loop_later_add(
     struct loop *loop, struct loop_later *later, loop_later_fn *fn);
 void loop_later_cancel(struct loop_later *later);
 
+/* Of the libevent that runs. */
+const char *loop_version(void);
+
 #endif

@@ -55,6 +55,9 @@ void policy_unref(struct policy **p);
  * one. */
 void policy_set_stress(struct policy *p, bool stress);
 
+/* In the child of a fork: sockets of its own for DNS. 0, or -1 with *why. */
+int policy_after_fork(struct policy *p, struct errtext *why);
+
 /* Look at the table files once; `fn` hears of every table that changed. */
 typedef void policy_change_fn(enum table_change change, const char *what,
     const struct errtext *why, void *arg);

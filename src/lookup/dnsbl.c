@@ -507,6 +507,12 @@ dnsbl_unref(struct dnsbl **bl_ref)
 	mem_free(bl);
 }
 
+void
+dnsbl_set_timeout(struct dnsbl *bl, int64_t timeout_ms)
+{
+	bl->timeout_ms = timeout_ms > 0 ? timeout_ms : 0;
+}
+
 size_t
 dnsbl_zone_count(const struct dnsbl *bl)
 {

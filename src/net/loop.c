@@ -391,3 +391,9 @@ loop_later_cancel(struct loop_later *later)
 	later->next->prev = later->prev;
 	later->fn = NULL;
 }
+
+const char *
+loop_version(void)
+{
+	return event_get_version();
+}

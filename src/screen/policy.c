@@ -208,6 +208,12 @@ policy_set_stress(struct policy *p, bool stress)
 		    p->dnsbl, config_under(p->config, stress)->dnsbl_timeout);
 }
 
+int
+policy_after_fork(struct policy *p, struct errtext *why)
+{
+	return p->resolver == NULL ? 0 : resolver_after_fork(p->resolver, why);
+}
+
 void
 policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg)
 {

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/* daemon/context.h - the one mutable root of the program.
+ *
+ * Built in order and torn down in reverse. Everything that needs privileges or
+ * the whole file system happens in context_new(); the loop begins after
+ * privileges are gone.
+ *
+ * Errors:  NULL; the reason has been logged, the caller exits non-zero. */
+#ifndef DOORBELL_DAEMON_CONTEXT_H
+#define DOORBELL_DAEMON_CONTEXT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/counters.h"
+#include "base/errtext.h"
+#include "config/config.h"
+#include "daemon/options.h"
+#include "daemon/postfix.h"
+#include "lookup/cache.h"
+#include "net/listen.h"
+#include "net/logsock.h"
+#include "net/loop.h"
+#include "screen/screen.h"
+
+#define CONTEXT_LISTENERS_MAX 64
+
+struct doorbell {
+	const struct options *options;
+	struct config_set *config;
+	struct logsock *logsock;
+	struct loop *loop;
+	struct counters counters;
+	struct cache *cache;
+	struct screen *screen;
+	struct listener *listeners[CONTEXT_LISTENERS_MAX];
+	size_t listener_count;
+	size_t descriptor_limit;
+	struct postfix_channel channel; /* service: to master(8) */
+	struct loop_timer housekeeping;
+	struct loop_signal on_hup, on_term, on_int;
+	struct loop_timer fork_retry;
+	struct mono swept_at; /* the last sweep of the cache began */
+	bool swept;
+	uint64_t log_drops; /* counted so far */
+	bool draining;      /* accepts nothing any more */
+	bool is_child;      /* the draining process after a fork */
+};
+
+/* On failure *why has been logged. */
+struct doorbell *context_new(const struct options *o, struct errtext *why);
+/* Returns when the process should end. */
+int context_run(struct doorbell *d);
+void context_free(struct doorbell **d);
+
+/* Check the configuration and all tables it names: the number of errors, which
+ * have been printed on stderr. */
+int context_test(const struct options *o);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/drain.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* The pid that master knows is its only hold on us: while it lives master starts
+ * no other, so it must go at once, and a forked child inherits the work. The
+ * listeners are closed first thing in the child: a process that keeps one open
+ * would swallow connections (all Postfix sockets are SO_REUSEPORT). */
+
+enum { FORK_RETRY_MS = 1000 };
+
+static void
+close_listeners(struct doorbell *d)
+{
+	for (size_t i = 0; i < d->listener_count; i++)
+		listen_free(&d->listeners[i]);
+	d->listener_count = 0;
+}
+
+static void
+on_empty(struct screen *screen, void *arg)
+{
+	struct doorbell *d = arg;
+
+	(void)screen;
+	loop_stop(d->loop);
+}
+
+static void
+leave_master(struct doorbell *d)
+{
+	if (d->options->mode == OPTIONS_SERVICE && !d->is_child)
+		postfix_channel_close(&d->channel);
+}
+
+void
+drain_in_place(struct doorbell *d)
+{
+	d->draining = true;
+	close_listeners(d);
+	screen_drain(d->screen, on_empty, d);
+}
+
+/* The child of a fork: own poll set, own sockets, own writer of the cache. */
+static void
+become_child(struct doorbell *d)
+{
+	struct errtext why = {""};
+
+	leave_master(d);
+	d->is_child = true;
+	close_listeners(d);
+	logsock_after_fork(d->logsock);
+	if (loop_after_fork(d->loop) < 0)
+		log_fatal("event loop after fork: %s", strerror(errno));
+	if (d->cache != NULL)
+		cache_after_fork_child(d->cache, &why);
+	if (why.text[0] != '\0')
+		log_warning("cache: %s", why.text);
+}
+
+/* The parent's end: no cleaning up, all of it is the child's now. */
+static void
+leave_the_rest_to(struct doorbell *d, pid_t child)
+{
+	log_debug("process %ld goes on with %zu sessions", (long)child,
+	    screen_session_count(d->screen));
+	_exit(0);
+}
+
+static pid_t
+fork_child(struct doorbell *d)
+{
+	pid_t pid;
+
+	if (d->cache != NULL)
+		cache_before_fork(d->cache);
+	pid = fork();
+	if (pid > 0)
+		leave_the_rest_to(d, pid);
+	if (pid == 0)
+		become_child(d);
+	else if (d->cache != NULL)
+		cache_after_fork_parent(d->cache);
+	return pid;
+}
+
+static bool
+nothing_is_left(const struct doorbell *d)
+{
+	return screen_session_count(d->screen) == 0 &&
+	       (d->cache == NULL || cache_backlog(d->cache) == 0);
+}
+
+static void
+on_fork_retry(struct loop_timer *timer)
+{
+	drain_in_background(OWNER_OF(timer, struct doorbell, fork_retry));
+}
+
+void
+drain_in_background(struct doorbell *d)
+{
+	struct errtext why = {""};
+
+	d->draining = true;
+	if (nothing_is_left(d)) {
+		loop_stop(d->loop);
+		return;
+	}
+	if (fork_child(d) < 0) {
+		log_warning("fork: %s; new clients wait until %zu sessions have"
+			    " ended",
+		    strerror(errno), screen_session_count(d->screen));
+		drain_in_place(d);
+		loop_timer_init(&d->fork_retry, d->loop, on_fork_retry);
+		(void)loop_timer_start(&d->fork_retry, FORK_RETRY_MS);
+		return;
+	}
+	if (policy_after_fork(d->screen->policy, &why) < 0)
+		log_warning("DNS after fork: %s", why.text);
+	drain_in_place(d);
+}
+
+void
+drain_at_once(struct doorbell *d)
+{
+	d->draining = true;
+	close_listeners(d);
+	screen_shut(d->screen);
+	loop_stop(d->loop);
+	/* What is still queued needs the disk, and nobody may wait for that. */
+	if (!d->is_child && d->cache != NULL && cache_backlog(d->cache) > 0)
+		(void)fork_child(d);
+}

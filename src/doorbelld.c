@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/* doorbelld - pre-SMTP connection screening in front of Postfix smtpd(8). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/context.h"
+#include "daemon/options.h"
+#include "daemon/version.h"
+
+static void
+report_to_stderr(enum config_severity severity, const char *file, int line,
+    const char *text, void *arg)
+{
+	(void)arg;
+	if (file != NULL)
+		fprintf(stderr, "%s:%d: ", file, line);
+	fprintf(stderr, "%s: %s\n",
+	    severity == CONFIG_ERROR ? "error" : "warning", text);
+}
+
+static int
+dump(const struct options *o)
+{
+	struct config_set *config =
+	    config_load(&o->source, report_to_stderr, NULL);
+	int rc;
+
+	if (config == NULL)
+		return 1;
+	rc = config_dump(config, o->dump, (const char *const *)o->names,
+	    o->name_count, stdout, stderr);
+	config_unref(&config);
+	return rc < 0 || fflush(stdout) != 0 ? 1 : 0;
+}
+
+static int
+serve(const struct options *o)
+{
+	struct errtext why = {""};
+	struct doorbell *d;
+	int status;
+
+	if (o->mode == OPTIONS_STANDALONE && !o->foreground &&
+	    daemon(1, 0) < 0) {
+		perror("doorbelld: daemon");
+		return 1;
+	}
+	if ((d = context_new(o, &why)) == NULL)
+		return 1;
+	status = context_run(d);
+	context_free(&d);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+	struct errtext why = {""};
+	int status = 1;
+
+	if (options_parse(&o, argc, argv, &why) < 0) {
+		fprintf(stderr, "doorbelld: %s\n%s", why.text, options_usage);
+		options_clear(&o);
+		return 1;
+	}
+	switch (o.mode) {
+	case OPTIONS_SERVICE:
+	case OPTIONS_STANDALONE:
+		status = serve(&o);
+		break;
+	case OPTIONS_TEST:
+		status = context_test(&o) == 0 ? 0 : 1;
+		break;
+	case OPTIONS_DUMP:
+		status = dump(&o);
+		break;
+	case OPTIONS_VERSION:
+		version_print(stdout);
+		status = 0;
+		break;
+	}
+	options_clear(&o);
+	return status;
+}
