@@ -3,19 +3,19 @@
  *
  * Words, first decision wins: permit_mynetworks, permit, reject, dunno, and
  * TYPE:NAME tables that are asked for the client's address. A table's value is
- * again a list of such words, without tables, at most ACCESS_DEPTH_MAX deep.
- * "dunno" ends the search without a decision.
+ * again a list of such words, without tables. There "dunno" goes on behind the
+ * table; elsewhere it ends the search without a decision. { WORD, name = value
+ * ... } as a table's value reads as WORD: the rest is reserved.
  *
  * Owns:    its tables. `mynetworks` stays the caller's and must outlive it.
  * Errors:  NULL with *why for an unknown word in the configuration; an unknown
- *          word in a table is reported once and reads as dunno. */
+ *          word in a table's value is reported like a bad line, and ends the
+ *          search without a decision. */
 #ifndef DOORBELL_LOOKUP_ACCESS_H
 #define DOORBELL_LOOKUP_ACCESS_H
 
 #include "table/list.h"
 #include "table/table.h"
-
-#define ACCESS_DEPTH_MAX 5
 
 enum access_verdict {
 	ACCESS_DUNNO,

@@ -4,15 +4,19 @@
  * Words separated by commas or white space: ADDR, ADDR/LEN, [ADDR], [ADDR]/LEN,
  * TYPE:NAME (found at all means a match), /file/name (its words are read as
  * part of the list; file lines may hold # comments), and !WORD, which ends the
- * search without a match. The first word that matches decides.
+ * search without a match. The first word that matches decides. !/file turns
+ * all words of the file round. Names of hosts and domains never match, and
+ * are no error: mynetworks may hold them for others.
  *
  * Owns:    its tables.
  * Errors:  NULL with *why for a bad word. A file that cannot be read matches
- *          nothing and is reported. */
+ *          nothing and is reported, as is a bad word in a file. */
 #ifndef DOORBELL_TABLE_LIST_H
 #define DOORBELL_TABLE_LIST_H
 
 #include "table/table.h"
+
+#define LIST_DEPTH_MAX 5 /* files in files */
 
 struct list;
 

@@ -3,18 +3,20 @@
  *
  *	cidr:/file texthash:/file regexp:/file pcre:/file	read, and re-read
  *	hash: btree: cdb: lmdb: dbm: sdbm:	read whole through postmap -s
- *	inline:{ key = value, ... }  static:value  static:{ value }
+ *	inline:{ key=value, { key = text }, ... }
+ *	static:value  static:{ value }
  *	TYPE:{ { line }, { line } }	cidr, regexp and pcre without a file
  *
  * Opening reads everything into memory, so a lookup never waits. A file is
  * remembered by a descriptor of its directory: it can be re-read after
  * privileges were dropped or the root was changed, if the file allows it.
  *
- * Owns:    the contents. A found value is valid until the next table_refresh()
- *          or table_free().
+ * Owns:    the contents. A found value is valid until the next call with the
+ *          same table.
  * Errors:  as in Postfix a bad line is skipped and reported, and a table that
  *          cannot be read matches nothing and is reported; table_open() fails
- *          (NULL, *why) only for a type that cannot work here.
+ *          (NULL, *why) only for a type that cannot work here and for a spec
+ *          that makes no sense.
  * Threads: none. Opening and refreshing read files: local disks only. */
 #ifndef DOORBELL_TABLE_TABLE_H
 #define DOORBELL_TABLE_TABLE_H
@@ -27,15 +29,21 @@
 
 #define TABLE_FILE_MAX (256u * 1024 * 1024) /* bytes of one table */
 
-/* A line that was skipped, or a table that cannot be read; `line` may be 0. */
+/* A line that was skipped, or a table that cannot be read; `line` may be 0.
+ * Called while opening only, never from table_refresh(). */
 typedef void table_report_fn(
     const char *file, int line, const char *text, void *arg);
+/* What the table's user thinks of a value: -1 with *why makes its line a bad
+ * one (it stays in the table), 1 with *why is a remark that is reported once,
+ * 0 is fine. Also called while refreshing. */
+typedef int table_check_fn(const char *value, struct errtext *why);
 
 struct table_options {
 	const char *postmap; /* path of postmap(1), for indexed files */
 	const char *config_directory; /* postmap -c, may be NULL */
 	table_report_fn *report;
 	void *arg;
+	table_check_fn *check; /* may be NULL */
 };
 
 struct table; /* opaque */
@@ -73,7 +81,8 @@ enum table_result table_find_addr(
     const struct table *t, const struct addr *a, struct table_match *match_r);
 
 /* Has the file changed? Looks at it (one fstatat(2)) and takes it up. Says
- * TABLE_BROKEN and TABLE_STALE once for each change, with *why. */
+ * TABLE_BROKEN and TABLE_STALE once for each change, with *why. A file is
+ * broken when it has more bad lines than the contents in force had. */
 enum table_change table_refresh(struct table *t, struct errtext *why);
 
 #endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+#include "table/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* Change is told by device, inode, size, mtime and ctime. These do not tell a
+ * file that was written again within one tick of the file system's clock, so
+ * a file that was young when it was read is read again until it has settled;
+ * a digest says whether there was anything new. Only then is a file that was
+ * caught half-written sure to end up right.
+ *
+ * A directory that may no longer be searched (privileges were dropped) hides
+ * all change: no news is what that looks like, not a vanished file. */
+
+enum { SETTLE_S = 2, READ_CHUNK_BYTES = 64 * 1024 };
+
+void
+watch_init(struct watch *w)
+{
+	*w = (struct watch){.dir = -1};
+}
+
+void
+watch_close(struct watch *w)
+{
+	if (w->dir >= 0)
+		close(w->dir);
+	mem_free(w->name);
+	watch_init(w);
+}
+
+static int
+open_directory(const char *path, const char *slash)
+{
+	char *directory;
+	int dir;
+
+	if (slash == NULL)
+		return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	directory = mem_strndup(path, (size_t)(slash - path) + 1);
+	if (directory == NULL)
+		return -1;
+	dir = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mem_free(directory);
+	return dir;
+}
+
+int
+watch_open(struct watch *w, const char *path, const char *suffix)
+{
+	const char *slash = strrchr(path, '/');
+
+	watch_init(w);
+	w->dir = open_directory(path, slash);
+	if (w->dir < 0)
+		return -1;
+	w->name = mem_printf("%s%s", slash == NULL ? path : slash + 1, suffix);
+	if (w->name == NULL) {
+		watch_close(w);
+		return errno = ENOMEM, -1;
+	}
+	w->present = fstatat(w->dir, w->name, &w->seen, 0) == 0;
+	return 0;
+}
+
+static bool
+is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool
+is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       is_same_time(&a->st_mtim, &b->st_mtim) &&
+	       is_same_time(&a->st_ctim, &b->st_ctim);
+}
+
+static bool
+is_young(const struct stat *st)
+{
+	int64_t age_s = clock_wall().s - (int64_t)st->st_mtim.tv_sec;
+
+	return age_s >= -SETTLE_S && age_s <= SETTLE_S;
+}
+
+enum watch_look
+watch_look(struct watch *w)
+{
+	struct stat now;
+	bool was_present = w->present;
+
+	if (w->dir < 0)
+		return WATCH_SAME;
+	if (fstatat(w->dir, w->name, &now, 0) < 0) {
+		if (errno == EACCES || errno == EPERM)
+			return WATCH_SAME;
+		w->present = false;
+		w->has_digest = false;
+		return was_present ? WATCH_GONE : WATCH_SAME;
+	}
+	if (was_present && !w->unsettled && is_same_file(&now, &w->seen))
+		return WATCH_SAME;
+	w->present = true;
+	w->unsettled = false;
+	w->seen = now;
+	return WATCH_CHANGED;
+}
+
+void
+watch_forget(struct watch *w)
+{
+	w->unsettled = true;
+	w->has_digest = false;
+}
+
+static int
+read_all(int fd, struct buf *out)
+{
+	size_t room;
+	ssize_t got;
+	char *p;
+
+	for (;;) {
+		room = out->max - out->n;
+		if (room > READ_CHUNK_BYTES)
+			room = READ_CHUNK_BYTES;
+		p = buf_reserve(out, room);
+		if (p == NULL)
+			return -1;
+		if (room == 0)
+			return errno = EFBIG, -1;
+		got = read(fd, p, room);
+		if (got < 0 && errno != EINTR)
+			return -1;
+		if (got == 0)
+			return 0;
+		if (got > 0)
+			out->n += (size_t)got;
+	}
+}
+
+/* FNV-1a: it only has to notice an edit, nobody gains from a collision that
+ * could not simply have left the file alone. */
+static uint64_t
+digest_of(struct span text)
+{
+	uint64_t digest = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < text.n; i++)
+		digest = (digest ^ (unsigned char)text.p[i]) * 0x100000001b3u;
+	return digest ^ text.n;
+}
+
+int
+watch_read(struct watch *w, struct buf *out)
+{
+	int fd, rc, saved_errno;
+	bool is_news;
+	uint64_t digest;
+
+	if (w->dir < 0)
+		return errno = ENOENT, -1;
+	/* O_NONBLOCK: a FIFO must not hold us up. */
+	fd = openat(
+	    w->dir, w->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	rc = fstat(fd, &w->seen);
+	if (rc == 0)
+		rc = read_all(fd, out);
+	saved_errno = errno;
+	close(fd);
+	errno = saved_errno;
+	if (rc < 0)
+		return -1;
+	w->present = true;
+	w->unsettled = is_young(&w->seen);
+	digest = digest_of(buf_span(out));
+	is_news = !w->has_digest || digest != w->digest;
+	w->has_digest = true;
+	w->digest = digest;
+	return is_news;
+}
