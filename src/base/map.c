@@ -114,7 +114,7 @@ map_new(void)
 	if (map == NULL)
 		return NULL;
 	map->mask = FIRST_BUCKETS - 1;
-	map->buckets = mem_array(FIRST_BUCKETS, sizeof(*map->buckets));
+	map->buckets = mem_array(FIRST_BUCKETS, sizeof(struct map_link *));
 	if (map->buckets == NULL || draw_secret(map->secret) < 0)
 		map_free(&map);
 	return map;

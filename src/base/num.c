@@ -56,11 +56,11 @@ seconds_in(char unit)
 	case 'm':
 		return 60;
 	case 'h':
-		return 60 * 60;
+		return 3600;
 	case 'd':
-		return 24 * 60 * 60;
+		return 86400;
 	case 'w':
-		return 7 * 24 * 60 * 60;
+		return 604800;
 	default:
 		return 0;
 	}
