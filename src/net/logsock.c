@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/logsock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* A line costs one send(2) while the log daemon keeps up. A datagram socket's
+ * queue is short (net.unix.max_dgram_qlen: 10 by default), so EAGAIN is normal
+ * in a burst: the line waits here, all later ones behind it, and the socket is
+ * watched until it is writable - which for a connected Unix socket means that
+ * its reader has room.
+ *
+ * Without a daemon the lines wait too; a connection is tried at most once in
+ * RETRY_MS. Descriptor 2 may be anything, so it is asked with poll(2) first and
+ * tried again by the clock: a pipe that polls writable takes PIPE_BUF bytes,
+ * which is LINE_MAX_BYTES, without blocking.
+ *
+ * A full queue drops lines until a quarter of it is free again, lest every
+ * second line say that the one before it was lost. */
+
+#define LINE_MAX_BYTES 4096 /* what postlogd(8) reads of a datagram */
+#define RETRY_MS 1000       /* between two attempts to connect */
+#define STDERR_RETRY_MS 50
+#define BURST_MAX 64 /* queued lines sent per tick */
+#define ROOM_AGAIN (LOGSOCK_QUEUE_MAX / 4 * 3)
+
+struct line {
+	struct line *next;
+	size_t n;
+	char p[];
+};
+
+struct logsock {
+	enum logsock_kind kind;
+	int facility;
+	char *path;
+	char *host;
+	char *tag[LOG_VOICE_COUNT];
+	long pid;
+	int fd; /* -1 while there is nobody to talk to */
+	bool tried;
+	struct mono tried_at; /* the last attempt to connect */
+	struct loop *loop;    /* NULL: every write tries the queue */
+	struct loop_watch room;
+	struct loop_timer retry;
+	struct line *first, **last;
+	size_t queued; /* bytes */
+	uint64_t drops;
+	uint64_t drops_told;
+	struct wall stamp_at;
+	char stamp[32]; /* of that second */
+};
+
+/* --- one line as bytes --------------------------------------------------- */
+static int
+severity_of(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_DEBUG:
+		return LOG_DEBUG;
+	case LOG_LEVEL_INFO:
+		return LOG_INFO;
+	case LOG_LEVEL_WARNING:
+		return LOG_WARNING;
+	case LOG_LEVEL_ERROR:
+		return LOG_ERR;
+	default:
+		return LOG_CRIT;
+	}
+}
+
+static const char *
+stamp_now(struct logsock *l)
+{
+	struct wall now = clock_wall();
+	time_t seconds = (time_t)now.s;
+	struct tm tm;
+
+	if (now.s == l->stamp_at.s && l->stamp[0] != '\0')
+		return l->stamp;
+	if (localtime_r(&seconds, &tm) == NULL ||
+	    strftime(l->stamp, sizeof(l->stamp),
+		l->kind == LOGSOCK_SYSLOG ? "%b %e %H:%M:%S" : "%b %d %H:%M:%S",
+		&tm) == 0)
+		return "Jan  1 00:00:00";
+	l->stamp_at = now;
+	return l->stamp;
+}
+
+static size_t
+line_format(struct logsock *l, char out[LINE_MAX_BYTES], enum log_level level,
+    enum log_voice voice, const char *text, size_t n)
+{
+	size_t room = LINE_MAX_BYTES - (l->kind == LOGSOCK_STDERR);
+	const char *tag = l->tag[voice];
+	int head = 0;
+
+	switch (l->kind) {
+	case LOGSOCK_SYSLOG:
+		head = snprintf(out, room,
+		    "<%d>%s %s[%ld]: ", l->facility | severity_of(level),
+		    stamp_now(l), tag, l->pid);
+		break;
+	case LOGSOCK_POSTLOG:
+		head = snprintf(out, room, "%s %s %s[%ld]: ", stamp_now(l),
+		    l->host, tag, l->pid);
+		break;
+	case LOGSOCK_STDERR:
+		head = snprintf(out, room, "%s[%ld]: ", tag, l->pid);
+		break;
+	}
+	/* logsock_new() saw to it that the head fits. */
+	room -= (size_t)head;
+	if (n > room)
+		n = room;
+	memcpy(out + head, text, n);
+	n += (size_t)head;
+	if (l->kind == LOGSOCK_STDERR)
+		out[n++] = '\n';
+	return n;
+}
+
+/* --- the queue ----------------------------------------------------------- */
+static void
+queue_pop(struct logsock *l)
+{
+	struct line *line = l->first;
+
+	l->first = line->next;
+	if (l->first == NULL)
+		l->last = &l->first;
+	l->queued -= line->n;
+	mem_free(line);
+}
+
+static void
+queue_clear(struct logsock *l)
+{
+	while (l->first != NULL)
+		queue_pop(l);
+}
+
+static int
+queue_append(struct logsock *l, const char *p, size_t n)
+{
+	struct line *line;
+
+	if (n > LOGSOCK_QUEUE_MAX - l->queued ||
+	    (line = mem_new(sizeof(*line) + n)) == NULL)
+		return -1;
+	line->n = n;
+	memcpy(line->p, p, n);
+	*l->last = line;
+	l->last = &line->next;
+	l->queued += n;
+	return 0;
+}
+
+/* --- the socket ---------------------------------------------------------- */
+static void
+log_disconnect(struct logsock *l)
+{
+	if (l->fd < 0 || l->kind == LOGSOCK_STDERR)
+		return;
+	if (l->loop != NULL)
+		loop_watch_set(&l->room, 0);
+	close(l->fd);
+	l->fd = -1;
+}
+
+static void on_room(struct loop_watch *watch, unsigned ready);
+
+/* True when connected; too soon after the last attempt is false. */
+static bool
+log_connect(struct logsock *l)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct mono now;
+
+	if (l->fd >= 0)
+		return true;
+	now = clock_mono();
+	if (l->tried && mono_between(l->tried_at, now) < RETRY_MS)
+		return false;
+	l->tried = true;
+	l->tried_at = now;
+	l->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0)
+		return false;
+	if (l->loop != NULL)
+		loop_watch_init(&l->room, l->loop, l->fd, on_room);
+	memcpy(sa.sun_path, l->path, strlen(l->path) + 1);
+	if (connect(l->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return true;
+	log_disconnect(l);
+	return false;
+}
+
+static int
+send_once(struct logsock *l, const char *p, size_t n)
+{
+	struct pollfd ready = {.fd = l->fd, .events = POLLOUT};
+
+	if (l->kind != LOGSOCK_STDERR)
+		return send(l->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1
+									  : 0;
+	if (poll(&ready, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(l->fd, p, n) < 0 ? -1 : 0;
+}
+
+enum outcome { LINE_SENT, LINE_WAITS, LINE_LOST };
+
+static enum outcome
+outcome_of(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case EINTR:
+	case ENOBUFS:
+	case ENOMEM:
+		return LINE_WAITS;
+	default:
+		return LINE_LOST;
+	}
+}
+
+static bool
+is_gone(int error)
+{
+	return error == ECONNREFUSED || error == ECONNRESET ||
+	       error == ENOTCONN || error == EPIPE || error == ENOENT;
+}
+
+static enum outcome
+line_send(struct logsock *l, const char *p, size_t n)
+{
+	if (!log_connect(l))
+		return LINE_WAITS;
+	if (send_once(l, p, n) == 0)
+		return LINE_SENT;
+	if (l->kind == LOGSOCK_STDERR || !is_gone(errno))
+		return outcome_of(errno);
+	/* The daemon was restarted: mostly the new one is there already. */
+	log_disconnect(l);
+	if (!log_connect(l))
+		return LINE_WAITS;
+	return send_once(l, p, n) == 0 ? LINE_SENT : outcome_of(errno);
+}
+
+/* --- waiting for room ---------------------------------------------------- */
+/* Should this fail for want of memory, the next write tries the queue. */
+static void
+wait_for_room(struct logsock *l)
+{
+	if (l->loop == NULL)
+		return;
+	if (l->kind == LOGSOCK_STDERR)
+		loop_timer_start(&l->retry, STDERR_RETRY_MS);
+	else if (l->fd < 0)
+		loop_timer_start(&l->retry, RETRY_MS);
+	else
+		loop_watch_set(&l->room, LOOP_WRITABLE);
+}
+
+static bool
+is_waiting(const struct logsock *l)
+{
+	if (l->loop == NULL)
+		return false;
+	return loop_timer_is_running(&l->retry) ||
+	       (l->fd >= 0 && l->room.wanted != 0);
+}
+
+/* Send or queue one line; -1 when it is lost. */
+static int
+line_put(struct logsock *l, const char *p, size_t n)
+{
+	if (l->first == NULL) {
+		switch (line_send(l, p, n)) {
+		case LINE_SENT:
+			return 0;
+		case LINE_LOST:
+			return -1;
+		case LINE_WAITS:
+			break;
+		}
+	}
+	if (queue_append(l, p, n) < 0)
+		return -1;
+	if (!is_waiting(l))
+		wait_for_room(l);
+	return 0;
+}
+
+/* Say how many lines were lost, before the next one goes out. */
+static void
+tell_drops(struct logsock *l)
+{
+	char text[80], line[LINE_MAX_BYTES];
+	uint64_t lost = l->drops - l->drops_told;
+	size_t n;
+
+	if (lost == 0)
+		return;
+	n = (size_t)snprintf(text, sizeof(text),
+	    "warning: %llu log lines were lost: the log daemon does not keep "
+	    "up",
+	    (unsigned long long)lost);
+	n = line_format(l, line, LOG_LEVEL_WARNING, LOG_VOICE_MAIN, text, n);
+	if (line_put(l, line, n) == 0)
+		l->drops_told += lost;
+}
+
+static void
+queue_flush(struct logsock *l)
+{
+	int i;
+
+	for (i = 0; i < BURST_MAX && l->first != NULL; i++) {
+		switch (line_send(l, l->first->p, l->first->n)) {
+		case LINE_WAITS:
+			return;
+		case LINE_LOST:
+			l->drops++;
+			break;
+		case LINE_SENT:
+			break;
+		}
+		queue_pop(l);
+	}
+	if (l->first == NULL)
+		tell_drops(l);
+}
+
+static void
+flush_and_wait(struct logsock *l)
+{
+	queue_flush(l);
+	if (l->first != NULL)
+		wait_for_room(l);
+	else if (l->fd >= 0 && l->kind != LOGSOCK_STDERR)
+		loop_watch_set(&l->room, 0);
+}
+
+static void
+on_room(struct loop_watch *watch, unsigned ready)
+{
+	(void)ready;
+	flush_and_wait(OWNER_OF(watch, struct logsock, room));
+}
+
+static void
+on_retry(struct loop_timer *timer)
+{
+	flush_and_wait(OWNER_OF(timer, struct logsock, retry));
+}
+
+void
+logsock_write(enum log_level level, enum log_voice voice, const char *text,
+    size_t n, void *arg)
+{
+	struct logsock *l = arg;
+	char line[LINE_MAX_BYTES];
+
+	if (l->first != NULL && !is_waiting(l)) {
+		queue_flush(l);
+		if (l->first != NULL)
+			wait_for_room(l);
+	}
+	if (l->drops != l->drops_told && l->queued < ROOM_AGAIN)
+		tell_drops(l);
+	if (l->drops != l->drops_told) {
+		l->drops++;
+		return;
+	}
+	n = line_format(l, line, level, voice, text, n);
+	if (line_put(l, line, n) < 0)
+		l->drops++;
+}
+
+/* --- life ---------------------------------------------------------------- */
+static int
+options_check(const struct logsock_options *o, struct errtext *why)
+{
+	struct sockaddr_un sa;
+	size_t head = 64; /* priority, stamp, pid, blanks */
+	int i;
+
+	if (o->kind != LOGSOCK_STDERR &&
+	    (o->path == NULL || strlen(o->path) >= sizeof(sa.sun_path))) {
+		errtext_set(why, "log socket: no path, or a path too long");
+		return -1;
+	}
+	if (o->kind == LOGSOCK_POSTLOG && o->host == NULL) {
+		errtext_set(why, "log socket: no host name");
+		return -1;
+	}
+	if (o->host != NULL)
+		head += strlen(o->host);
+	for (i = 0; i < LOG_VOICE_COUNT; i++) {
+		if (o->tag[i] == NULL ||
+		    head + strlen(o->tag[i]) > LINE_MAX_BYTES / 2) {
+			errtext_set(why, "log socket: no tag, or too long");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+options_copy(struct logsock *l, const struct logsock_options *o)
+{
+	int i;
+
+	l->kind = o->kind;
+	l->facility = o->facility;
+	if (o->kind != LOGSOCK_STDERR &&
+	    (l->path = mem_strdup(o->path)) == NULL)
+		return -1;
+	if (o->host != NULL && (l->host = mem_strdup(o->host)) == NULL)
+		return -1;
+	for (i = 0; i < LOG_VOICE_COUNT; i++)
+		if ((l->tag[i] = mem_strdup(o->tag[i])) == NULL)
+			return -1;
+	return 0;
+}
+
+struct logsock *
+logsock_new(const struct logsock_options *o, struct errtext *why)
+{
+	struct logsock *l;
+
+	if (options_check(o, why) < 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if ((l = mem_new(sizeof(*l))) == NULL) {
+		errtext_set(why, "log socket: out of memory");
+		return NULL;
+	}
+	l->fd = o->kind == LOGSOCK_STDERR ? STDERR_FILENO : -1;
+	l->last = &l->first;
+	l->pid = (long)getpid();
+	if (options_copy(l, o) < 0) {
+		errtext_set(why, "log socket: out of memory");
+		logsock_free(&l);
+		errno = ENOMEM;
+		return NULL;
+	}
+	tzset(); /* before a chroot hides the time zone's file */
+	log_connect(l);
+	return l;
+}
+
+void
+logsock_free(struct logsock **lp)
+{
+	struct logsock *l = *lp;
+	int i;
+
+	if (l == NULL)
+		return;
+	if (l->first != NULL)
+		queue_flush(l);
+	queue_clear(l);
+	if (l->loop != NULL)
+		loop_timer_stop(&l->retry);
+	log_disconnect(l);
+	for (i = 0; i < LOG_VOICE_COUNT; i++)
+		mem_free(l->tag[i]);
+	mem_free(l->host);
+	mem_free(l->path);
+	mem_free(l);
+	*lp = NULL;
+}
+
+int
+logsock_attach(struct logsock *l, struct loop *loop)
+{
+	l->loop = loop;
+	loop_timer_init(&l->retry, loop, on_retry);
+	if (l->fd >= 0)
+		loop_watch_init(&l->room, loop, l->fd, on_room);
+	if (l->first != NULL)
+		wait_for_room(l);
+	return l->first == NULL || is_waiting(l) ? 0 : -1;
+}
+
+int
+logsock_repath(struct logsock *l, const char *path)
+{
+	struct sockaddr_un sa;
+	char *copy;
+
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((copy = mem_strdup(path)) == NULL)
+		return -1;
+	mem_free(l->path);
+	l->path = copy;
+	return 0;
+}
+
+/* A watch or timer that waits for room finds nothing to do and stops: no call
+ * here may reach the poll set, which is the parent's until the loop says it is
+ * not. */
+void
+logsock_after_fork(struct logsock *l)
+{
+	l->pid = (long)getpid();
+	queue_clear(l);
+	l->drops_told = l->drops;
+}
+
+uint64_t
+logsock_drops(const struct logsock *l)
+{
+	return l->drops;
+}
