@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/fdpass.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct loop *loop;
+static char directory[] = "/tmp/fdpass.XXXXXX";
+static char path[64];
+static int server = -1;
+static struct fdpass pass;
+static int taken;
+static int client[2]; /* the connection that is handed over */
+
+static const struct endpoint from = {{ADDR_IPV4, {192, 0, 2, 10}}, 54321};
+static const struct endpoint to = {{ADDR_IPV4, {198, 51, 100, 5}}, 25};
+
+static int
+listen_at_path(int backlog)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(path, sizeof(path), "%s/smtpd", directory);
+	loop = loop_new();
+	assert_non_null(loop);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	server = listen_at_path(5);
+	memset(&pass, 0, sizeof(pass));
+	taken = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	fdpass_cancel(&pass);
+	close(server);
+	unlink(path);
+	close(client[0]);
+	close(client[1]);
+	loop_free(&loop);
+	return 0;
+}
+
+static void
+on_taken(struct fdpass *p)
+{
+	assert_ptr_equal(p, &pass);
+	taken++;
+}
+
+static enum fdpass_result
+hand_over(void)
+{
+	return fdpass_send(&pass, loop, path, client[0], &from, &to, on_taken);
+}
+
+/* --- the message --------------------------------------------------------- */
+/* As sent by postscreen(8), taken from a system call trace. */
+/* clang-format off */
+static const char worked_example[] =
+	"\0" "client_address\0" "192.0.2.10\0"
+	"client_port\0" "54321\0"
+	"server_address\0" "198.51.100.5\0"
+	"server_port\0" "25\0";
+/* clang-format on */
+
+static void
+message_is_the_worked_example(void **state)
+{
+	char out[FDPASS_MESSAGE_MAX];
+
+	(void)state;
+	assert_int_equal(sizeof(worked_example), 89);
+	assert_int_equal(fdpass_encode(out, &from, &to), 89);
+	assert_memory_equal(out, worked_example, 89);
+}
+
+static void
+message_for_the_longest_addresses(void **state)
+{
+	static const char want[] = "\0client_address\0"
+				   "2001:db8:1111:2222:3333:4444:5555:6666\0"
+				   "client_port\0"
+				   "65535\0"
+				   "server_address\0"
+				   "::1\0"
+				   "server_port\0"
+				   "0\0";
+	char out[FDPASS_MESSAGE_MAX];
+	struct endpoint long_one = {
+	    {ADDR_IPV6, {0x20, 1, 0xd, 0xb8, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33,
+			    0x44, 0x44, 0x55, 0x55, 0x66, 0x66}},
+	    65535};
+	struct endpoint short_one = {{ADDR_IPV6, {0}}, 0};
+
+	(void)state;
+	short_one.addr.bytes[15] = 1;
+	assert_int_equal(
+	    fdpass_encode(out, &long_one, &short_one), sizeof(want));
+	assert_memory_equal(out, want, sizeof(want));
+}
+
+static void
+message_needs_both_addresses(void **state)
+{
+	static const struct endpoint nobody;
+	char out[FDPASS_MESSAGE_MAX];
+
+	(void)state;
+	assert_int_equal(fdpass_encode(out, &nobody, &to), 0);
+	assert_int_equal(fdpass_encode(out, &from, &nobody), 0);
+	assert_int_equal(
+	    fdpass_send(&pass, loop, path, client[0], &nobody, &to, on_taken),
+	    FDPASS_NO_SERVER);
+	assert_int_equal(errno, EINVAL);
+}
+
+/* --- handing over -------------------------------------------------------- */
+/* What smtpd does: one byte with the descriptor, then the attributes. */
+static int
+receive(int fd, char *attributes, size_t *n_r)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	char byte = 'x';
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.space,
+	    .msg_controllen = sizeof(control.space)};
+	struct cmsghdr *header;
+	ssize_t got;
+	int passed;
+
+	assert_int_equal(recvmsg(fd, &msg, 0), 1);
+	assert_int_equal(byte, 0);
+	header = CMSG_FIRSTHDR(&msg);
+	assert_non_null(header);
+	assert_int_equal(header->cmsg_level, SOL_SOCKET);
+	assert_int_equal(header->cmsg_type, SCM_RIGHTS);
+	assert_int_equal(header->cmsg_len, CMSG_LEN(sizeof(int)));
+	assert_null(CMSG_NXTHDR(&msg, header));
+	memcpy(&passed, CMSG_DATA(header), sizeof(passed));
+	got = recv(fd, attributes, 4096, 0);
+	assert_true(got > 0);
+	*n_r = (size_t)got;
+	return passed;
+}
+
+static void
+receiver_gets_a_working_descriptor(void **state)
+{
+	char attributes[4096], in[8];
+	int fd, passed;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(hand_over(), FDPASS_SENT);
+	fd = accept(server, NULL, NULL);
+	passed = receive(fd, attributes, &n);
+	assert_int_equal(n, 88);
+	assert_memory_equal(attributes, worked_example + 1, 88);
+	assert_int_equal(write(passed, "220 hi", 6), 6);
+	assert_int_equal(read(client[1], in, sizeof(in)), 6);
+	assert_int_equal(taken, 0);
+
+	close(fd); /* that is the answer */
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(taken, 1);
+	assert_null(pass.fn);
+	assert_true(fcntl(client[0], F_GETFD) >= 0); /* still the caller's */
+	close(passed);
+}
+
+static void
+server_that_dies_has_answered_too(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(hand_over(), FDPASS_SENT);
+	fd = accept(server, NULL, NULL);
+	close(fd); /* unread: a reset */
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(taken, 1);
+}
+
+static void
+stop(struct loop_timer *timer)
+{
+	loop_stop(timer->loop);
+}
+
+static void
+waits_while_smtpd_is_busy(void **state)
+{
+	struct loop_timer timer;
+
+	(void)state;
+	assert_int_equal(hand_over(), FDPASS_SENT);
+	loop_timer_init(&timer, loop, stop);
+	assert_int_equal(loop_timer_start(&timer, 30), 0);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(taken, 0);
+	fdpass_cancel(&pass);
+	fdpass_cancel(&pass);
+	assert_int_equal(loop_run(loop), 0); /* nothing is left to wait for */
+	assert_int_equal(taken, 0);
+}
+
+static void
+full_backlog_is_busy(void **state)
+{
+	struct fdpass other[3];
+	int i;
+
+	(void)state;
+	assert_int_equal(listen(server, 1), 0);
+	for (i = 0; i < 3; i++) {
+		memset(&other[i], 0, sizeof(other[i]));
+		if (fdpass_send(&other[i], loop, path, client[0], &from, &to,
+			on_taken) != FDPASS_SENT)
+			break;
+	}
+	assert_int_equal(i, 2);
+	assert_int_equal(hand_over(), FDPASS_BUSY);
+	assert_int_equal(errno, EAGAIN);
+	assert_null(pass.fn);
+	close(accept(server, NULL, NULL));
+	assert_int_equal(hand_over(), FDPASS_SENT);
+	for (i = 0; i < 3; i++)
+		fdpass_cancel(&other[i]);
+}
+
+static void
+no_descriptors_is_busy(void **state)
+{
+	struct rlimit old, low;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(hand_over(), FDPASS_BUSY);
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(hand_over(), FDPASS_SENT);
+}
+
+static void
+nobody_there(void **state)
+{
+	char too_long[300];
+
+	(void)state;
+	close(server);
+	assert_int_equal(hand_over(), FDPASS_NO_SERVER);
+	assert_int_equal(errno, ECONNREFUSED);
+	unlink(path);
+	assert_int_equal(hand_over(), FDPASS_NO_SERVER);
+	assert_int_equal(errno, ENOENT);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	assert_int_equal(
+	    fdpass_send(&pass, loop, too_long, client[0], &from, &to, on_taken),
+	    FDPASS_NO_SERVER);
+	assert_int_equal(errno, ENAMETOOLONG);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(taken, 0);
+	server = listen_at_path(1);
+}
+
+static void
+descriptor_that_cannot_be_passed(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    fdpass_send(&pass, loop, path, -1, &from, &to, on_taken),
+	    FDPASS_NOT_SENT);
+	assert_int_equal(errno, EBADF);
+	assert_null(pass.fn);
+}
+
+static int
+make_directory(void **state)
+{
+	(void)state;
+	return mkdtemp(directory) == NULL ? -1 : 0;
+}
+
+static int
+remove_directory(void **state)
+{
+	(void)state;
+	return rmdir(directory);
+}
+
+#define FDPASS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    FDPASS_TEST(message_is_the_worked_example),
+	    FDPASS_TEST(message_for_the_longest_addresses),
+	    FDPASS_TEST(message_needs_both_addresses),
+	    FDPASS_TEST(receiver_gets_a_working_descriptor),
+	    FDPASS_TEST(server_that_dies_has_answered_too),
+	    FDPASS_TEST(waits_while_smtpd_is_busy),
+	    FDPASS_TEST(full_backlog_is_busy),
+	    FDPASS_TEST(no_descriptors_is_busy),
+	    FDPASS_TEST(nobody_there),
+	    FDPASS_TEST(descriptor_that_cannot_be_passed),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
