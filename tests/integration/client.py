@@ -21,8 +21,15 @@ class Gone(AssertionError):
 class Client:
     """One connection. Every read has a deadline and a ceiling."""
 
-    def __init__(self, host, port, source=None, timeout=GENEROUS_S,
-                 receive_buffer=None, make_socket=socket.socket):
+    def __init__(
+        self,
+        host,
+        port,
+        source=None,
+        timeout=GENEROUS_S,
+        receive_buffer=None,
+        make_socket=socket.socket,
+    ):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._timeout = timeout
         self._unread = b""
@@ -31,7 +38,8 @@ class Client:
         self.socket.settimeout(timeout)
         if receive_buffer is not None:
             self.socket.setsockopt(
-                socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+                socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer
+            )
         if source is not None:
             self.socket.bind((source, 0))
         self.begun = time.monotonic()
@@ -52,7 +60,8 @@ class Client:
         wait = end - time.monotonic()
         if wait <= 0 or not select.select([self.socket], [], [], wait)[0]:
             raise TooLate(
-                "the server said nothing more after %r" % self.transcript)
+                "the server said nothing more after %r" % self.transcript
+            )
         try:
             fresh = self.socket.recv(65536)
         except ConnectionResetError:
@@ -65,7 +74,8 @@ class Client:
     def line(self, timeout=None):
         """The next line, without its CRLF, which must be there."""
         end = time.monotonic() + (
-            self._timeout if timeout is None else timeout)
+            self._timeout if timeout is None else timeout
+        )
         while b"\n" not in self._unread:
             if not self._receive(end):
                 raise Gone("closed after %r" % self.transcript)
@@ -92,7 +102,8 @@ class Client:
     def end(self, timeout=None):
         """Everything up to the end of the stream, which must come."""
         end = time.monotonic() + (
-            self._timeout if timeout is None else timeout)
+            self._timeout if timeout is None else timeout
+        )
         while self._receive(end):
             pass
         rest, self._unread = self._unread, b""
@@ -100,13 +111,15 @@ class Client:
 
     def silent(self):
         """True when nothing can be read now, not even an end."""
-        return not self._unread and not select.select(
-            [self.socket], [], [], 0)[0]
+        return (
+            not self._unread and not select.select([self.socket], [], [], 0)[0]
+        )
 
     # --- what the client does ------------------------------------------------
     def send(self, text):
         self.socket.sendall(
-            text if isinstance(text, bytes) else text.encode("utf-8"))
+            text if isinstance(text, bytes) else text.encode("utf-8")
+        )
 
     def ask(self, command, *expected, timeout=None):
         """Send a command line and read its reply (which is as expected)."""
@@ -125,8 +138,12 @@ class Client:
         finally:
             self.socket.settimeout(self._timeout)
 
-    def deliver(self, sender="sender@client.test",
-                recipient="inbox@example.test", subject="ring"):
+    def deliver(
+        self,
+        sender="sender@client.test",
+        recipient="inbox@example.test",
+        subject="ring",
+    ):
         """Send one mail, the greeting having been read; leaves at QUIT."""
         assert self.ask("EHLO client.test").code == 250
         assert self.ask("MAIL FROM:<%s>" % sender).code == 250
@@ -145,11 +162,16 @@ class Client:
     def reset(self):
         """End the connection with an RST."""
         self.socket.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         self.socket.close()
 
     def close(self):
         self.socket.close()
+
+    def pause(self, seconds):
+        """Let that time pass, but wake up when the server speaks."""
+        select.select([self.socket], [], [], seconds)
 
     def age(self):
         """Seconds since the connection was begun."""

@@ -36,10 +36,15 @@ def pytest_collection_modifyitems(items):
     elsewhere = pytest.mark.skip(reason="only doorbelld does this")
     for item in items:
         if SCREENER == "postscreen" and (
-                item.get_closest_marker("own")
-                or item.get_closest_marker("standalone")):
+            item.get_closest_marker("own")
+            or item.get_closest_marker("standalone")
+        ):
             item.add_marker(elsewhere)
-        if item.get_closest_marker("namespace") and not namespace.possible():
+        if (
+            SCREENER == "postscreen"
+            and item.get_closest_marker("dnsbl")
+            and not namespace.possible()
+        ):
             item.add_marker(pytest.mark.skip(reason="no namespaces here"))
 
 
@@ -65,10 +70,10 @@ class Ring:
         self._made = []
         self._instances = []
         self._networks = []
+        self._own = {"doorbell_dnsbl_selftest_interval": "0s"}
 
     def _subdirectory(self, name):
-        path = os.path.join(
-            self._directory, "%s%d" % (name, len(self._made)))
+        path = os.path.join(self._directory, "%s%d" % (name, len(self._made)))
         os.mkdir(path)
         os.chmod(path, 0o755)
         return path
@@ -85,10 +90,11 @@ class Ring:
     def build(self, own=None, **main):
         """A Postfix that is not started yet; main.cf has `main`, and
         doorbell.cf has `own` (when doorbelld screens)."""
-        postfix = Postfix(self._subdirectory("p"), self.ports, self.screener,
-                          self._network())
+        postfix = Postfix(
+            self._subdirectory("p"), self.ports, self.screener, self._network()
+        )
         postfix.main.update(main)
-        postfix.own.update(own or {})
+        postfix.own.update(self._own, **(own or {}))
         self._made.append(postfix)
         self._instances.append(postfix)
         return postfix
@@ -100,10 +106,27 @@ class Ring:
     def standalone(self, postfix, **main):
         """A doorbelld without master(8), not started yet."""
         screener = Standalone(postfix, self.ports)
-        screener.main.update(main)
+        screener.main.update(self._own, **main)
         self._made.append(screener)
         self._instances.append(screener)
         return screener
+
+    def lists(self, *zones):
+        """A name server that the screener of later instances will ask.
+
+        doorbelld is told its address; postscreen asks those of resolv.conf, so
+        that it has to be in a network of its own."""
+        if not self.screener.is_doorbelld and not self._networks:
+            self.namespace()
+        server = self.rbldnsd(*zones)
+        self._own.update(
+            {
+                "doorbell_dns_servers": server.address,
+                # Loopback addresses are not looked up unless asked for.
+                "doorbell_dnsbl_skip_networks": "",
+            }
+        )
+        return server
 
     def rbldnsd(self, *zones):
         """A name server for these zones."""

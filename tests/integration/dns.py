@@ -29,11 +29,13 @@ class Zone:
     def text(self):
         lines = [
             "$TTL %d" % self.ttl,
-            "$SOA %d %s hostmaster.ring.test 1 600 300 86400 %d" % (
-                self.negative_ttl, NAME_SERVER, self.negative_ttl),
-            "$NS %d %s" % (self.ttl, NAME_SERVER)]
-        lines += ["%s :%s:listed" % (entry, value)
-                  for entry, value in self.entries]
+            "$SOA %d %s hostmaster.ring.test 1 600 300 86400 %d"
+            % (self.negative_ttl, NAME_SERVER, self.negative_ttl),
+            "$NS %d %s" % (self.ttl, NAME_SERVER),
+        ]
+        lines += [
+            "%s :%s:listed" % (entry, value) for entry, value in self.entries
+        ]
         return "\n".join(lines) + "\n"
 
 
@@ -66,14 +68,29 @@ class Rbldnsd:
         self.start()
 
     def start(self):
-        argv = ["rbldnsd", "-n", "-u", self._user, "-w", self._directory,
-                "-b", "127.0.0.1/%d" % self.port, "-f", "-c", "0"]
-        argv += ["%s:%s:%s" % (z.name, z.kind, z.name)
-                 for z in self._zones.values()]
+        argv = [
+            "rbldnsd",
+            "-n",
+            "-u",
+            self._user,
+            "-w",
+            self._directory,
+            "-b",
+            "127.0.0.1/%d" % self.port,
+            "-f",
+            "-c",
+            "0",
+        ]
+        argv += [
+            "%s:%s:%s" % (z.name, z.kind, z.name) for z in self._zones.values()
+        ]
         with open(os.path.join(self._directory, "log"), "ab") as out:
             self._process = subprocess.Popen(
-                self._network.command(argv), stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out)
+                self._network.command(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
         until(self._answers, "an answer of rbldnsd: " + self._directory)
 
     def _answers(self):
@@ -81,11 +98,15 @@ class Rbldnsd:
             raise TooLate("rbldnsd ended: " + self._directory)
         name = next(iter(self._zones))
         labels = b"".join(
-            bytes([len(l)]) + l for l in name.encode("ascii").split(b"."))
-        query = struct.pack(">6H", 7, 0, 1, 0, 0, 0) + labels \
-            + b"\0" + struct.pack(">2H", 6, 1)
-        with self._network.make_socket(
-                socket.AF_INET, socket.SOCK_DGRAM) as s:
+            bytes([len(l)]) + l for l in name.encode("ascii").split(b".")
+        )
+        query = (
+            struct.pack(">6H", 7, 0, 1, 0, 0, 0)
+            + labels
+            + b"\0"
+            + struct.pack(">2H", 6, 1)
+        )
+        with self._network.make_socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.2)
             try:
                 s.connect(("127.0.0.1", self.port))

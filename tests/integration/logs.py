@@ -8,12 +8,13 @@ fit it is an error of the test run, whoever wrote it.
 import re
 from collections import namedtuple
 
-from waiting import GENEROUS_S, until
+from waiting import GENEROUS_S, TooLate, until
 
 # maillog_file: what postlogd(8) writes. Standalone: the same without a stamp.
 POSTLOG = re.compile(
     r"(?P<stamp>[A-Z][a-z]{2} [ 0-3]\d \d\d:\d\d:\d\d) (?P<host>[^ .]+) "
-    r"(?P<tag>[^ \[]+)\[(?P<pid>\d+)\]: (?P<text>.*)")
+    r"(?P<tag>[^ \[]+)\[(?P<pid>\d+)\]: (?P<text>.*)"
+)
 STDERR = re.compile(r"(?P<tag>[^ \[]+)\[(?P<pid>\d+)\]: (?P<text>.*)")
 
 Line = namedtuple("Line", "tag pid text")
@@ -21,11 +22,13 @@ Line = namedtuple("Line", "tag pid text")
 # Nobody may write these; a test that provokes one says so with expect().
 TROUBLE = re.compile(
     r"warning: |error: |fatal: |panic: |.*bad command startup"
-    r"|.*killed by signal|.*throttling")
+    r"|.*killed by signal|.*throttling"
+)
 # Postfix's own words that say nothing about the screener.
 HARMLESS = re.compile(
     r"warning: (dict_nis_init|group or other writable|symlink leaves|"
-    r"/\S+: unused parameter|.*: unused parameter)")
+    r"/\S+: unused parameter|.*: unused parameter)"
+)
 
 
 class Log:
@@ -68,22 +71,29 @@ class Log:
         """Matches of all lines that `pattern` describes from end to end."""
         self.refresh()
         wanted = re.compile(pattern)
-        return [m for m in (
-            wanted.fullmatch(line.text) for line in self.lines[after:]
-            if tag is None or line.tag == tag) if m]
+        return [
+            m
+            for m in (
+                wanted.fullmatch(line.text)
+                for line in self.lines[after:]
+                if tag is None or line.tag == tag
+            )
+            if m
+        ]
 
-    def wait_for(self, pattern, timeout=GENEROUS_S, after=0, count=1,
-                 tag=None):
+    def wait_for(
+        self, pattern, timeout=GENEROUS_S, after=0, count=1, tag=None
+    ):
         """Wait until `count` lines match; returns the match of the last."""
         return until(
-            lambda: self.find(pattern, after, tag)[count - 1:count],
+            lambda: self.find(pattern, after, tag)[count - 1 : count],
             lambda: "log line %r; the log:\n%s" % (pattern, self.tail()),
-            timeout)[0]
+            timeout,
+        )[0]
 
     def tail(self, n=60):
         self.refresh()
-        return "\n".join(
-            "%s[%d]: %s" % line for line in self.lines[-n:])
+        return "\n".join("%s[%d]: %s" % line for line in self.lines[-n:])
 
     def of(self, client):
         """What was logged about a connection, its endpoints written C and S.
@@ -95,13 +105,35 @@ class Log:
         return [
             mine.sub("C", line.text).replace("to " + client.server, "to S")
             for line in self.lines
-            if line.tag == self.tag and mine.search(line.text)]
+            if line.tag == self.tag and mine.search(line.text)
+        ]
 
-    def listed(self, address, after=0):
-        """The dnsblog lines about an address, in order."""
-        return [m[0] for m in self.find(
-            r"addr %s listed by domain \S+ as \S+" % re.escape(address),
-            after)]
+    def tells(self, client, *story):
+        """Wait until that much was logged about a connection; it is exactly
+        this story, in this order."""
+        self._await(lambda: self.of(client), story)
+
+    def tells_listed(self, address, *story, after=0):
+        """The same for the dnsblog lines about an address; lists may answer
+        in any order."""
+        self._await(
+            lambda: sorted(
+                m[0]
+                for m in self.find(
+                    r"addr %s listed by domain \S+ as \S+"
+                    % re.escape(address),
+                    after,
+                )
+            ),
+            sorted(story),
+        )
+
+    def _await(self, lines, story):
+        try:
+            until(lambda: len(lines()) >= len(story), "log lines")
+        except TooLate:
+            pass
+        same(lines(), story)
 
     def expect(self, pattern):
         """This trouble is part of the test."""
@@ -111,9 +143,12 @@ class Log:
         """Trouble that no test asked for."""
         self.refresh()
         return [
-            "%s[%d]: %s" % line for line in self.lines
-            if TROUBLE.match(line.text) and not HARMLESS.match(line.text)
-            and not any(e.fullmatch(line.text) for e in self._expected)]
+            "%s[%d]: %s" % line
+            for line in self.lines
+            if TROUBLE.match(line.text)
+            and not HARMLESS.match(line.text)
+            and not any(e.fullmatch(line.text) for e in self._expected)
+        ]
 
 
 def same(lines, patterns):
@@ -123,7 +158,9 @@ def same(lines, patterns):
     from end to end."""
     ok = len(lines) == len(patterns) and all(
         p.fullmatch(line) if hasattr(p, "fullmatch") else p == line
-        for line, p in zip(lines, patterns))
+        for line, p in zip(lines, patterns)
+    )
     assert ok, "logged:\n  %s\nexpected:\n  %s" % (
-        "\n  ".join(lines), "\n  ".join(
-            getattr(p, "pattern", p) for p in patterns))
+        "\n  ".join(lines),
+        "\n  ".join(getattr(p, "pattern", p) for p in patterns),
+    )

@@ -52,7 +52,10 @@ class Namespace:
             f.write(resolv_conf)
         self._keeper = subprocess.Popen(
             ["unshare", "--net", "--mount", "sh", "-c", SETUP, "sh", path],
-            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
         if self._keeper.stdout.readline() != "ready\n":
             self.close()
             raise RuntimeError("no namespaces here")
@@ -75,7 +78,12 @@ class Namespace:
 
 def possible():
     """May we make namespaces on this machine?"""
-    return subprocess.run(
-        ["unshare", "--net", "--mount", "true"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        check=False).returncode == 0
+    return (
+        subprocess.run(
+            ["unshare", "--net", "--mount", "true"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+        == 0
+    )

@@ -47,7 +47,9 @@ class Ports:
 
 def _kernel_agrees(port):
     for family, address in (
-            (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        (socket.AF_INET, "0.0.0.0"),
+        (socket.AF_INET6, "::"),
+    ):
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             with socket.socket(family, kind) as s:
                 if family == socket.AF_INET6:

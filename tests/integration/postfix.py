@@ -5,6 +5,7 @@ It is run by master(8) itself, not by postfix(1): reload and stop are the same
 signals to the same process, without the checks of a whole system. The machine's
 own Postfix and its log are not touched."""
 
+import glob
 import grp
 import os
 import pwd
@@ -22,10 +23,20 @@ OWNER = "postfix"
 MAIL_UID = 65534  # nobody: who owns delivered mail
 
 QUEUE = {
-    "active": 0o700, "bounce": 0o700, "corrupt": 0o700, "defer": 0o700,
-    "deferred": 0o700, "flush": 0o700, "hold": 0o700, "incoming": 0o700,
-    "private": 0o700, "public": 0o710, "maildrop": 0o730, "saved": 0o700,
-    "trace": 0o700, "sanitizer": 0o700,
+    "active": 0o700,
+    "bounce": 0o700,
+    "corrupt": 0o700,
+    "defer": 0o700,
+    "deferred": 0o700,
+    "flush": 0o700,
+    "hold": 0o700,
+    "incoming": 0o700,
+    "private": 0o700,
+    "public": 0o710,
+    "maildrop": 0o730,
+    "saved": 0o700,
+    "trace": 0o700,
+    "sanitizer": 0o700,
 }
 
 MASTER_CF = """\
@@ -85,8 +96,9 @@ class Postfix:
         self.data = os.path.join(directory, "data")
         self.mail = os.path.join(directory, "mail")
         self.daemons = os.path.join(directory, "daemons")
-        self.log = Log(os.path.join(directory, "maillog"),
-                       "postfix/postscreen")
+        self.log = Log(
+            os.path.join(directory, "maillog"), "postfix/postscreen"
+        )
         self.main = dict(MAIN_CF)
         self.own = {}
         self.program = screener.name
@@ -101,10 +113,13 @@ class Postfix:
         owner = pwd.getpwnam(OWNER)
         postdrop = grp.getgrnam("postdrop").gr_gid
         for path, mode, uid in (
-                (self.config, 0o755, 0), (self.queue, 0o755, 0),
-                (self.data, 0o700, owner.pw_uid),
-                (self.mail, 0o755, MAIL_UID), (self.daemons, 0o755, 0),
-                (os.path.join(self.queue, "pid"), 0o755, 0)):
+            (self.config, 0o755, 0),
+            (self.queue, 0o755, 0),
+            (self.data, 0o700, owner.pw_uid),
+            (self.mail, 0o755, MAIL_UID),
+            (self.daemons, 0o755, 0),
+            (os.path.join(self.queue, "pid"), 0o755, 0),
+        ):
             os.mkdir(path)
             os.chmod(path, mode)
             os.chown(path, uid, owner.pw_gid if uid == owner.pw_uid else 0)
@@ -112,29 +127,37 @@ class Postfix:
             path = os.path.join(self.queue, name)
             os.mkdir(path)
             os.chmod(path, mode)
-            os.chown(path, owner.pw_uid,
-                     postdrop if name in ("public", "maildrop") else 0)
+            os.chown(
+                path,
+                owner.pw_uid,
+                postdrop if name in ("public", "maildrop") else 0,
+            )
         for name in os.listdir(DAEMONS):
-            os.symlink(os.path.join(DAEMONS, name),
-                       os.path.join(self.daemons, name))
+            os.symlink(
+                os.path.join(DAEMONS, name), os.path.join(self.daemons, name)
+            )
         if self.screener.path:
-            os.symlink(self.screener.path,
-                       os.path.join(self.daemons, self.screener.name))
-        self.main.update({
-            "config_directory": self.config,
-            "queue_directory": self.queue,
-            "data_directory": self.data,
-            "daemon_directory": self.daemons,
-            "virtual_mailbox_base": self.mail,
-            "maillog_file": self.log.path,
-            "maillog_file_prefixes": self.directory,
-            "postscreen_greet_wait": "%ds" % self.screener.greet_wait,
-            # Sanitizers speak on stderr, which master(8) closes. The working
-            # directory is the queue, with or without chroot.
-            "import_environment": "MAIL_CONFIG TZ "
-            "ASAN_OPTIONS=log_path=sanitizer/report:detect_leaks=0 "
-            "UBSAN_OPTIONS=log_path=sanitizer/report:print_stacktrace=1",
-        })
+            os.symlink(
+                self.screener.path,
+                os.path.join(self.daemons, self.screener.name),
+            )
+        self.main.update(
+            {
+                "config_directory": self.config,
+                "queue_directory": self.queue,
+                "data_directory": self.data,
+                "daemon_directory": self.daemons,
+                "virtual_mailbox_base": self.mail,
+                "maillog_file": self.log.path,
+                "maillog_file_prefixes": self.directory,
+                "postscreen_greet_wait": "%ds" % self.screener.greet_wait,
+                # Sanitizers speak on stderr, which master(8) closes. The working
+                # directory is the queue, with or without chroot.
+                "import_environment": "MAIL_CONFIG TZ "
+                "ASAN_OPTIONS=log_path=sanitizer/report:detect_leaks=0 "
+                "UBSAN_OPTIONS=log_path=sanitizer/report:print_stacktrace=1",
+            }
+        )
 
     def configure(self):
         """Write main.cf, doorbell.cf and master.cf from what is set."""
@@ -142,11 +165,19 @@ class Postfix:
         if self.screener.is_doorbelld:
             self._write("doorbell.cf", _assignments(self.own))
         text = MASTER_CF.format(
-            port=self.port, chroot=self.chroot, program=self.program,
-            smtpd_maxproc=self.smtpd_maxproc)
-        self._write("master.cf", "".join(
-            line for line in text.splitlines(True)
-            if line.split()[0] not in self.without))
+            port=self.port,
+            chroot=self.chroot,
+            program=self.program,
+            smtpd_maxproc=self.smtpd_maxproc,
+        )
+        self._write(
+            "master.cf",
+            "".join(
+                line
+                for line in text.splitlines(True)
+                if line.split()[0] not in self.without
+            ),
+        )
 
     def _write(self, name, text):
         path = os.path.join(self.config, name)
@@ -169,8 +200,15 @@ class Postfix:
     def postmap(self, kind, name, text):
         """An indexed table; returns kind:path."""
         path = self.file(name, text)
-        subprocess.run(["postmap", "-c", self.config, kind + ":" + path],
-                       check=True, timeout=GENEROUS_S)
+        subprocess.run(
+            ["postmap", "-c", self.config, kind + ":" + path],
+            check=True,
+            timeout=GENEROUS_S,
+        )
+        if self._master is None:
+            # Postfix sees a change by the second in which it was made.
+            for name in glob.glob(path + "*"):
+                os.utime(name, (1, 1))
         return kind + ":" + path
 
     # --- life ----------------------------------------------------------------
@@ -179,9 +217,13 @@ class Postfix:
         mark = self.log.mark()
         self._master = subprocess.Popen(
             self.network.command(
-                [os.path.join(self.daemons, "master"), "-c", self.config]),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True)
+                [os.path.join(self.daemons, "master"), "-c", self.config]
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.log.wait_for(r"daemon started -- version .*", after=mark)
         return self
 
@@ -226,15 +268,18 @@ class Postfix:
 
     def sanitizer_reports(self):
         directory = os.path.join(self.queue, "sanitizer")
-        return [open(os.path.join(directory, name), errors="replace").read()
-                for name in sorted(os.listdir(directory))]
+        return [
+            open(os.path.join(directory, name), errors="replace").read()
+            for name in sorted(os.listdir(directory))
+        ]
 
     # --- processes -----------------------------------------------------------
     def screener_pid(self):
         """The process that master(8) knows as the screener."""
         return until(
             lambda: processes.children(self.master, self.program),
-            "a %s process" % self.program)[0]
+            "a %s process" % self.program,
+        )[0]
 
     def pids(self, command):
         return processes.children(self.master, command)
@@ -243,8 +288,13 @@ class Postfix:
     def connect(self, source="127.0.0.2", host="127.0.0.1", **more):
         if ":" in host and source == "127.0.0.2":
             source = None
-        return Client(host, self.port, source,
-                      make_socket=self.network.make_socket, **more)
+        return Client(
+            host,
+            self.port,
+            source,
+            make_socket=self.network.make_socket,
+            **more
+        )
 
     def inbox(self):
         """The texts of all mail that was delivered."""
@@ -260,9 +310,11 @@ class Postfix:
     def wait_for_mail(self, subject="ring", count=1):
         """Wait until `count` mails with this subject were delivered."""
         return until(
-            lambda: [t for t in self.inbox()
-                     if "\nSubject: %s\n" % subject in t][count - 1:],
-            lambda: "mail %r; the log:\n%s" % (subject, self.log.tail()))[0]
+            lambda: [
+                t for t in self.inbox() if "\nSubject: %s\n" % subject in t
+            ][count - 1 :],
+            lambda: "mail %r; the log:\n%s" % (subject, self.log.tail()),
+        )[0]
 
 
 def _assignments(values):

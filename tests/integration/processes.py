@@ -21,8 +21,12 @@ def children(parent, command=None):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             stat = _stat(int(entry))
-            if stat and stat[2] == parent and stat[1] != "Z" \
-                    and command in (None, stat[0]):
+            if (
+                stat
+                and stat[2] == parent
+                and stat[1] != "Z"
+                and command in (None, stat[0])
+            ):
                 found.append(int(entry))
     return sorted(found)
 

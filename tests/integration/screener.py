@@ -8,8 +8,9 @@ in PRODUCT or LOGS, and nowhere else."""
 import os
 import re
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
+ROOT = os.path.dirname(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+)
 
 
 class Screener:
@@ -19,8 +20,11 @@ class Screener:
         self.name = name
         self.is_doorbelld = name == "doorbelld"
         if self.is_doorbelld:
-            self.path = os.path.abspath(os.environ.get(
-                "DOORBELLD", os.path.join(ROOT, "build/plain/doorbelld")))
+            self.path = os.path.abspath(
+                os.environ.get(
+                    "DOORBELLD", os.path.join(ROOT, "build/plain/doorbelld")
+                )
+            )
             # Timers are exact to the millisecond.
             self.greet_wait = 1
             self.time = r"\d+\.\d{1,2}"
@@ -56,9 +60,13 @@ class Screener:
     def pregreet(self, text):
         """The PREGREET line of `text`, given as its escaped form and count."""
         count, escaped = text
-        return re.compile(r"PREGREET %d after %s from C: %s" % (
-            count, self.time, re.escape(escaped)))
+        return re.compile(
+            r"PREGREET %d after %s from C: %s"
+            % (count, self.time, re.escape(escaped))
+        )
 
     def hangup(self, where):
-        return re.compile(r"HANGUP after %s from C in tests %s SMTP handshake"
-                          % (self.time, where))
+        return re.compile(
+            r"HANGUP after %s from C in tests %s SMTP handshake"
+            % (self.time, where)
+        )

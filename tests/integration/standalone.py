@@ -21,20 +21,32 @@ class Standalone:
         os.mkdir(self.directory)
         os.chmod(self.directory, 0o755)
         self.file = os.path.join(self.directory, "doorbell.cf")
-        self.log = Log(os.path.join(self.directory, "stderr"),
-                       "postfix/doorbelld", STDERR)
+        self.log = Log(
+            os.path.join(self.directory, "stderr"), "postfix/doorbelld", STDERR
+        )
         self.main = {
-            key: postfix.main[key] for key in (
-                "compatibility_level", "myhostname", "mydomain", "mynetworks",
-                "smtpd_banner", "mail_owner", "queue_directory",
-                "data_directory", "inet_protocols")}
-        self.main.update({
-            "doorbell_listen": "inet:127.0.0.1:%d, inet:[::1]:%d" % (
-                self.port, self.port),
-            "doorbell_smtpd_service": postfix.queue + "/private/smtpd",
-            "doorbell_access_list": "",
-            "doorbell_greet_wait": "%ds" % postfix.screener.greet_wait,
-        })
+            key: postfix.main[key]
+            for key in (
+                "compatibility_level",
+                "myhostname",
+                "mydomain",
+                "mynetworks",
+                "smtpd_banner",
+                "mail_owner",
+                "queue_directory",
+                "data_directory",
+                "inet_protocols",
+            )
+        }
+        self.main.update(
+            {
+                "doorbell_listen": "inet:127.0.0.1:%d, inet:[::1]:%d"
+                % (self.port, self.port),
+                "doorbell_smtpd_service": postfix.queue + "/private/smtpd",
+                "doorbell_access_list": "",
+                "doorbell_greet_wait": "%ds" % postfix.screener.greet_wait,
+            }
+        )
         self.words = []
         self._process = None
 
@@ -47,15 +59,21 @@ class Standalone:
         mark = self.log.mark()
         options = "log_path=%s/sanitizer/report" % self.postfix.queue
         environment = dict(
-            os.environ, ASAN_OPTIONS=options + ":detect_leaks=0",
-            UBSAN_OPTIONS=options + ":print_stacktrace=1")
+            os.environ,
+            ASAN_OPTIONS=options + ":detect_leaks=0",
+            UBSAN_OPTIONS=options + ":print_stacktrace=1",
+        )
         with open(self.log.path, "ab") as err:
             self._process = subprocess.Popen(
                 self.postfix.network.command(
                     [self.postfix.screener.path, "-f", "-c", self.file]
-                    + self.words),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=err, env=environment)
+                    + self.words
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+                env=environment,
+            )
         self.log.wait_for(r"doorbelld \S+ starting.*", after=mark)
         return self
 
@@ -86,5 +104,10 @@ class Standalone:
     def connect(self, source="127.0.0.2", host="127.0.0.1", **more):
         if ":" in host and source == "127.0.0.2":
             source = None
-        return Client(host, self.port, source,
-                      make_socket=self.postfix.network.make_socket, **more)
+        return Client(
+            host,
+            self.port,
+            source,
+            make_socket=self.postfix.network.make_socket,
+            **more
+        )

@@ -22,6 +22,8 @@ def until(claim, what, timeout=GENEROUS_S):
         if result:
             return result
         if time.monotonic() > end:
-            raise TooLate("not within %.1f s: %s" % (
-                timeout, what() if callable(what) else what))
+            raise TooLate(
+                "not within %.1f s: %s"
+                % (timeout, what() if callable(what) else what)
+            )
         time.sleep(LOOK_S)
