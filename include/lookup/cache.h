@@ -75,12 +75,13 @@ void cache_sweep(struct cache *c, struct wall before);
  * second. */
 struct cache_news {
 	bool swept;                 /* a sweep ended */
-	uint64_t retained, dropped; /* of that sweep */
+	bool sweeping;              /* one is under way */
+	uint64_t retained, dropped; /* of that sweep, or of it so far */
 	uint64_t stored;            /* records committed */
 	uint64_t lost;              /* records dropped (full, failed) */
 	bool full;                  /* the map was full */
-	bool failed;                /* an error of the file, in `why` */
-	struct errtext why;
+	bool failed;                /* the file is of no use any longer */
+	struct errtext why;         /* of `full` and `failed` */
 };
 void cache_take_news(struct cache *c, struct cache_news *news_r);
 /* Records queued and not yet committed. */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* lookup/cache_file.h - the pass cache on disk: one LMDB environment.
+ *
+ * Owns:    its environment.
+ * Errors:  a status; *why is written for FULL and FAILED.
+ * Threads: cache_file_get() on the loop; apply, scan and remove on one other
+ *          thread at the same time; open and close while no other call runs. */
+#ifndef DOORBELL_LOOKUP_CACHE_FILE_H
+#define DOORBELL_LOOKUP_CACHE_FILE_H
+
+#include <stddef.h>
+
+#include "base/errtext.h"
+#include "lookup/cache_place.h"
+#include "lookup/cache_queue.h"
+#include "lookup/record.h"
+
+enum cache_file_status {
+	CACHE_FILE_DONE,
+	CACHE_FILE_ABSENT, /* no such record */
+	CACHE_FILE_FULL,   /* no room in the map or on the disk; nothing done */
+	CACHE_FILE_FAILED  /* the file cannot be used any longer */
+};
+
+struct cache_file;
+
+/* NULL when there is no way to have one. A file that makes no sense is renamed
+ * to NAME.broken and a new one begun; *why then says so, otherwise it is "". */
+struct cache_file *cache_file_open(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why);
+void cache_file_close(struct cache_file **f);
+/* In the child of a fork: forget the parent's environment without a call to
+ * LMDB, without closing its descriptors. */
+void cache_file_abandon(struct cache_file **f);
+
+enum cache_file_status cache_file_get(struct cache_file *f,
+    const struct record_key *key, struct record *record_r, struct errtext *why);
+
+/* Ask the kernel to read the file ahead, so that lookups find it in memory. */
+void cache_file_warm(struct cache_file *f);
+/* All changes in one transaction, or none. */
+enum cache_file_status cache_file_apply(struct cache_file *f,
+    const struct cache_change *changes, size_t n, struct errtext *why);
+
+struct cache_scanned {
+	struct record_key key;
+	struct wall last; /* RECORD_NEVER for bytes we cannot read */
+};
+/* The next up to `max` keys behind `after` (NULL: from the first one);
+ * *n_r < max at the end. */
+enum cache_file_status cache_file_scan(struct cache_file *f,
+    const struct record_key *after, struct cache_scanned *scanned, size_t max,
+    size_t *n_r, struct errtext *why);
+/* Remove those of `keys` that expired before `before`, in one transaction. */
+enum cache_file_status cache_file_remove(struct cache_file *f,
+    const struct record_key *keys, size_t n, struct wall before,
+    size_t *dropped_r, struct errtext *why);
+
+#endif

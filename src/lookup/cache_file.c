@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: ISC */
+#include "lookup/cache_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* The only user of lmdb.h. Written against LMDB 0.9.24, whose habits shape it:
+ *
+ * - Commits are synchronous. With MDB_NOSYNC a power failure could leave a meta
+ *   page that points to pages never written; who calls cache_file_apply() is a
+ *   thread that may wait. No MDB_WRITEMAP: a full disk would be a SIGBUS.
+ * - A file shorter than its meta page says is a SIGBUS at some later lookup, so
+ *   the length is looked at before any page is read. LMDB itself may leave the
+ *   file short by pages that it freed again in the transaction which took them
+ *   from the end; mend_length() makes up for these after each commit. A file
+ *   that somebody truncates while it is open is out of scope.
+ * - Closing any descriptor of the lock file drops the POSIX locks of the
+ *   process on it. So an environment is open once in a process at most, and
+ *   what a fork inherited is never closed.
+ * - The map has its size from the start: mdb_env_set_mapsize() unmaps under the
+ *   feet of the other thread's transaction. */
+
+enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
+#define DATABASE_NAME "pass"
+
+struct cache_file {
+	MDB_env *env;
+	MDB_txn *reading; /* the loop's; reset between lookups */
+	MDB_dbi pass;
+};
+
+/* --- what a return code means --------------------------------------------- */
+
+static enum cache_file_status
+status_of(int rc, const char *doing, struct errtext *why)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return CACHE_FILE_DONE;
+	case MDB_NOTFOUND:
+		return CACHE_FILE_ABSENT;
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
+		return CACHE_FILE_FULL;
+	default:
+		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
+		return CACHE_FILE_FAILED;
+	}
+}
+
+/* The file itself is the fault: it can be set aside. */
+static bool
+is_unsound(int rc)
+{
+	return rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH ||
+	       rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ||
+	       rc == MDB_INCOMPATIBLE;
+}
+
+static MDB_val
+val_of(const void *p, size_t n)
+{
+	MDB_val val;
+
+	/* LMDB has no const; it does not write through what we hand in. */
+	memcpy(&val.mv_data, &p, sizeof(p));
+	val.mv_size = n;
+	return val;
+}
+
+static struct span
+span_of_val(const MDB_val *val)
+{
+	return span_of(val->mv_data, val->mv_size);
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+/* 1 when the file is shorter than its meta page says, 0, or -1. */
+static int
+is_short(MDB_env *env, int *fd_r, off_t *want_r)
+{
+	MDB_envinfo info;
+	MDB_stat env_stat;
+	struct stat st;
+
+	if (mdb_env_info(env, &info) != 0 ||
+	    mdb_env_stat(env, &env_stat) != 0 ||
+	    mdb_env_get_fd(env, fd_r) != 0 || fstat(*fd_r, &st) < 0)
+		return -1;
+	*want_r = (off_t)((info.me_last_pgno + 1) * env_stat.ms_psize);
+	return st.st_size < *want_r;
+}
+
+/* Under the write lock, so that no other process lengthens the file between
+ * our look and our ftruncate(). */
+static void
+mend_length(MDB_env *env)
+{
+	MDB_txn *txn;
+	off_t want;
+	int fd;
+
+	if (is_short(env, &fd, &want) != 1 ||
+	    mdb_txn_begin(env, NULL, 0, &txn) != 0)
+		return;
+	if (is_short(env, &fd, &want) == 1)
+		(void)!ftruncate(fd, want);
+	mdb_txn_abort(txn);
+}
+
+/* A process that has just committed may be about to mend the length: look
+ * again with the write lock, which it holds while it does. */
+static int
+check_length(MDB_env *env)
+{
+	MDB_txn *txn;
+	off_t want;
+	int fd, rc, verdict = is_short(env, &fd, &want);
+
+	if (verdict == 1) {
+		if ((rc = mdb_txn_begin(env, NULL, 0, &txn)) != 0)
+			return rc;
+		verdict = is_short(env, &fd, &want);
+		mdb_txn_abort(txn);
+	}
+	return verdict == 0 ? 0 : verdict < 0 ? EIO : MDB_CORRUPTED;
+}
+
+static int
+open_database(struct cache_file *f)
+{
+	MDB_txn *txn;
+	int rc;
+
+	if ((rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return rc;
+	rc = mdb_dbi_open(txn, DATABASE_NAME, DATABASE_FLAGS, &f->pass);
+	if (rc == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	if (rc != MDB_NOTFOUND)
+		return rc;
+	if ((rc = mdb_txn_begin(f->env, NULL, 0, &txn)) != 0)
+		return rc;
+	rc = mdb_dbi_open(
+	    txn, DATABASE_NAME, DATABASE_FLAGS | MDB_CREATE, &f->pass);
+	if (rc == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+/* Walk down both edges of the tree: most damage shows there, and the time it
+ * takes does not grow with the file. */
+static int
+probe(struct cache_file *f)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc;
+
+	if ((rc = mdb_cursor_open(f->reading, f->pass, &cursor)) != 0)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	if (rc == 0)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+open_environment(struct cache_file *f, const char *name, size_t map_bytes)
+{
+	int dead, rc;
+
+	if ((rc = mdb_env_create(&f->env)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_maxdbs(f->env, DATABASES_MAX)) != 0 ||
+	    (rc = mdb_env_set_mapsize(f->env, map_bytes)) != 0 ||
+	    (rc = mdb_env_open(f->env, name, MDB_NOSUBDIR | MDB_NOTLS, 0600)) !=
+		0)
+		return rc;
+	if ((rc = mdb_reader_check(f->env, &dead)) != 0 ||
+	    (rc = check_length(f->env)) != 0 || (rc = open_database(f)) != 0)
+		return rc;
+	mend_length(f->env);
+	rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &f->reading);
+	if (rc == 0 && (rc = probe(f)) == 0)
+		mdb_txn_reset(f->reading);
+	return rc;
+}
+
+static int
+try_open(const char *name, size_t map_bytes, struct cache_file **f_r)
+{
+	struct cache_file *f = mem_new(sizeof(*f));
+	int rc;
+
+	if (f == NULL)
+		return ENOMEM;
+	if ((rc = open_environment(f, name, map_bytes)) != 0)
+		cache_file_close(&f);
+	*f_r = f;
+	return rc;
+}
+
+static struct cache_file *
+open_or_begin_anew(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why)
+{
+	struct cache_file *f = NULL;
+	struct stat before;
+	int rc, again;
+
+	if (fstatat(place->dir, place->name, &before, 0) < 0)
+		memset(&before, 0, sizeof(before));
+	else if (!S_ISREG(before.st_mode)) {
+		errtext_set(why, "%s: not a regular file", place->path);
+		return NULL;
+	}
+	if ((rc = try_open(place->name, map_bytes, &f)) == 0)
+		return f;
+	errtext_set(why, "%s: %s", place->path, mdb_strerror(rc));
+	if (!is_unsound(rc))
+		return NULL;
+	if (cache_place_set_aside(place, &before) < 0) {
+		errtext_set(why, "%s: %s; cannot rename it: %s", place->path,
+		    mdb_strerror(rc), mdb_strerror(errno));
+		return NULL;
+	}
+	if ((again = try_open(place->name, map_bytes, &f)) == 0)
+		errtext_set(why, "%s: %s; set aside as %s.broken", place->path,
+		    mdb_strerror(rc), place->path);
+	else
+		errtext_set(why, "%s: cannot begin a new file: %s", place->path,
+		    mdb_strerror(again));
+	return f;
+}
+
+struct cache_file *
+cache_file_open(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why)
+{
+	struct cache_file *f;
+	struct cache_visit visit;
+
+	errtext_set(why, "%s", "");
+	if (cache_place_enter(place, &visit) < 0) {
+		errtext_set(why, "%s: %s", place->path, mdb_strerror(errno));
+		return NULL;
+	}
+	f = open_or_begin_anew(place, map_bytes, why);
+	if (cache_place_leave(&visit) < 0) {
+		errtext_set(why, "%s: no way back from its directory: %s",
+		    place->path, mdb_strerror(errno));
+		cache_file_close(&f);
+	}
+	return f;
+}
+
+void
+cache_file_close(struct cache_file **f)
+{
+	if (*f == NULL)
+		return;
+	mdb_txn_abort((*f)->reading);
+	if ((*f)->env != NULL)
+		mdb_env_close((*f)->env);
+	mem_free(*f);
+	*f = NULL;
+}
+
+void
+cache_file_abandon(struct cache_file **f)
+{
+	mem_free(*f);
+	*f = NULL;
+}
+
+/* --- the loop's side ------------------------------------------------------ */
+
+enum cache_file_status
+cache_file_get(struct cache_file *f, const struct record_key *key,
+    struct record *record_r, struct errtext *why)
+{
+	MDB_val k = val_of(key->bytes, key->n), v;
+	int rc = mdb_txn_renew(f->reading);
+
+	if (rc == 0) {
+		rc = mdb_get(f->reading, f->pass, &k, &v);
+		if (rc == 0 && record_decode(span_of_val(&v), record_r) < 0)
+			rc = MDB_NOTFOUND;
+		mdb_txn_reset(f->reading);
+	}
+	return status_of(rc, "cache lookup", why);
+}
+
+/* --- the writer's side ---------------------------------------------------- */
+
+void
+cache_file_warm(struct cache_file *f)
+{
+	int fd;
+
+	if (mdb_env_get_fd(f->env, &fd) == 0)
+		posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+}
+
+static int
+commit(struct cache_file *f, MDB_txn *txn)
+{
+	int rc = mdb_txn_commit(txn);
+
+	if (rc == 0)
+		mend_length(f->env);
+	return rc;
+}
+
+static int
+forget(struct cache_file *f, MDB_txn *txn, const struct record_key *key)
+{
+	MDB_val k = val_of(key->bytes, key->n);
+	int rc = mdb_del(txn, f->pass, &k, NULL);
+
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+store(struct cache_file *f, MDB_txn *txn, const struct cache_change *change)
+{
+	MDB_val k = val_of(change->key.bytes, change->key.n), v;
+	struct record record = change->record, stored;
+	uint8_t bytes[RECORD_BYTES];
+	int rc = change->forget ? MDB_NOTFOUND : mdb_get(txn, f->pass, &k, &v);
+
+	if (rc == 0 && record_decode(span_of_val(&v), &stored) == 0)
+		record_merge(&record, &stored);
+	else if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	record_encode(&record, bytes);
+	/* Nothing new is no reason to dirty a page. */
+	if (rc == 0 && v.mv_size == sizeof(bytes) &&
+	    memcmp(v.mv_data, bytes, sizeof(bytes)) == 0)
+		return 0;
+	v = val_of(bytes, sizeof(bytes));
+	return mdb_put(txn, f->pass, &k, &v, 0);
+}
+
+enum cache_file_status
+cache_file_apply(struct cache_file *f, const struct cache_change *changes,
+    size_t n, struct errtext *why)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(f->env, NULL, 0, &txn);
+
+	if (rc != 0)
+		return status_of(rc, "cache update", why);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = changes[i].store ? store(f, txn, &changes[i])
+				      : forget(f, txn, &changes[i].key);
+	if (rc == 0)
+		rc = commit(f, txn);
+	else
+		mdb_txn_abort(txn);
+	return status_of(rc, "cache update", why);
+}
+
+static struct wall
+last_of(const MDB_val *v)
+{
+	struct record record;
+
+	if (record_decode(span_of_val(v), &record) < 0)
+		return (struct wall){RECORD_NEVER};
+	return record_last(&record);
+}
+
+/* To the first key behind `after`. */
+static int
+seek(MDB_cursor *cursor, const struct record_key *after, MDB_val *k, MDB_val *v)
+{
+	int rc;
+
+	if (after == NULL)
+		return mdb_cursor_get(cursor, k, v, MDB_FIRST);
+	*k = val_of(after->bytes, after->n);
+	rc = mdb_cursor_get(cursor, k, v, MDB_SET_RANGE);
+	if (rc == 0 && k->mv_size == after->n &&
+	    memcmp(k->mv_data, after->bytes, after->n) == 0)
+		rc = mdb_cursor_get(cursor, k, v, MDB_NEXT);
+	return rc;
+}
+
+static int
+scan(MDB_cursor *cursor, const struct record_key *after,
+    struct cache_scanned *scanned, size_t max, size_t *n_r)
+{
+	MDB_val k, v;
+	size_t n = 0;
+	int rc = seek(cursor, after, &k, &v);
+
+	while (rc == 0 && n < max) {
+		/* A longer key is not ours to judge. */
+		if (k.mv_size <= RECORD_KEY_MAX) {
+			scanned[n].key.n = (uint8_t)k.mv_size;
+			memcpy(scanned[n].key.bytes, k.mv_data, k.mv_size);
+			scanned[n++].last = last_of(&v);
+		}
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+	}
+	*n_r = n;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum cache_file_status
+cache_file_scan(struct cache_file *f, const struct record_key *after,
+    struct cache_scanned *scanned, size_t max, size_t *n_r, struct errtext *why)
+{
+	MDB_cursor *cursor;
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn);
+
+	*n_r = 0;
+	if (rc == 0) {
+		rc = mdb_cursor_open(txn, f->pass, &cursor);
+		if (rc == 0) {
+			rc = scan(cursor, after, scanned, max, n_r);
+			mdb_cursor_close(cursor);
+		}
+		mdb_txn_abort(txn);
+	}
+	return status_of(rc, "cache sweep", why);
+}
+
+/* Once more in the transaction: since the scan another process may have
+ * given the record new life. */
+static int
+remove_expired(struct cache_file *f, MDB_txn *txn, const struct record_key *key,
+    struct wall before, size_t *dropped)
+{
+	MDB_val k = val_of(key->bytes, key->n), v;
+	int rc = mdb_get(txn, f->pass, &k, &v);
+
+	if (rc == 0 && last_of(&v).s < before.s) {
+		rc = mdb_del(txn, f->pass, &k, NULL);
+		(*dropped)++;
+	}
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum cache_file_status
+cache_file_remove(struct cache_file *f, const struct record_key *keys, size_t n,
+    struct wall before, size_t *dropped_r, struct errtext *why)
+{
+	MDB_txn *txn;
+	size_t dropped = 0;
+	int rc = mdb_txn_begin(f->env, NULL, 0, &txn);
+
+	*dropped_r = 0;
+	if (rc != 0)
+		return status_of(rc, "cache sweep", why);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = remove_expired(f, txn, &keys[i], before, &dropped);
+	if (rc == 0)
+		rc = commit(f, txn);
+	else
+		mdb_txn_abort(txn);
+	if (rc == 0)
+		*dropped_r = dropped;
+	return status_of(rc, "cache sweep", why);
+}

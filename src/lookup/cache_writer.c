@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC */
+#include "lookup/cache_writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "lookup/sweep.h"
+
+/* One mutex guards the queue, the flags and the news; it is never held across
+ * a call that may wait for a disk. The thread uses no stdio, no log, and no
+ * other lock of ours, because a fork may find it anywhere: the child has the
+ * queue whole (the forking thread holds the mutex) and nothing else of the
+ * thread's is looked at again.
+ *
+ * A full map: the batch goes back to the queue, where lookups still find it,
+ * and a sweep makes room once. When the batch then does not fit either, batches
+ * are dropped until a later sweep has removed something. */
+
+enum room {
+	ROOM_ENOUGH,
+	ROOM_MAKING, /* a sweep for room is on its way */
+	ROOM_MADE,   /* it has ended; the next batch will show */
+	ROOM_NONE    /* storing nothing */
+};
+
+struct cache_writer {
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool has_thread;
+
+	/* under the mutex */
+	struct cache_queue *queue;
+	struct mono oldest; /* since when something waits */
+	bool is_stopping, has_failed;
+	bool is_sweep_wanted, is_sweeping;
+	struct wall sweep_before;
+	struct cache_news news;
+
+	/* the thread's own */
+	struct cache_file *file;
+	enum room room;
+	struct sweep sweep;
+	struct cache_change batch[CACHE_BATCH_MAX];
+};
+
+static int
+init_locks(struct cache_writer *w)
+{
+	pthread_condattr_t attr;
+	int rc;
+
+	if ((rc = pthread_condattr_init(&attr)) != 0)
+		goto done;
+	if ((rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC)) == 0 &&
+	    (rc = pthread_cond_init(&w->wake, &attr)) == 0)
+		rc = pthread_mutex_init(&w->mutex, NULL);
+	pthread_condattr_destroy(&attr);
+done:
+	errno = rc;
+	return rc == 0 ? 0 : -1;
+}
+
+struct cache_writer *
+cache_writer_new(void)
+{
+	struct cache_writer *w = mem_new(sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	if ((w->queue = cache_queue_new()) == NULL || init_locks(w) < 0) {
+		cache_queue_free(&w->queue);
+		mem_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void
+cache_writer_free(struct cache_writer **w)
+{
+	if (*w == NULL)
+		return;
+	must(!(*w)->has_thread);
+	pthread_cond_destroy(&(*w)->wake);
+	pthread_mutex_destroy(&(*w)->mutex);
+	cache_queue_free(&(*w)->queue);
+	mem_free(*w);
+	*w = NULL;
+}
+
+static void
+lock(struct cache_writer *w)
+{
+	must(pthread_mutex_lock(&w->mutex) == 0);
+}
+
+static void
+unlock(struct cache_writer *w)
+{
+	must(pthread_mutex_unlock(&w->mutex) == 0);
+}
+
+/* --- the thread; the mutex is held unless a function says otherwise ------- */
+
+static void
+note_failure(struct cache_writer *w, const struct errtext *why)
+{
+	if (w->has_failed)
+		return;
+	w->has_failed = true;
+	w->news.failed = true;
+	w->news.why = *why;
+}
+
+static void
+note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
+    const struct errtext *why)
+{
+	switch (status) {
+	case CACHE_FILE_DONE:
+		w->room = ROOM_ENOUGH;
+		w->news.stored += n;
+		break;
+	case CACHE_FILE_FULL:
+		w->news.full = true;
+		w->news.why = *why;
+		if (w->room == ROOM_ENOUGH && !w->is_stopping) {
+			w->room = ROOM_MAKING;
+			cache_queue_put_back(w->queue);
+			return;
+		}
+		w->room = ROOM_NONE;
+		w->news.lost += n;
+		break;
+	default:
+		note_failure(w, why);
+		w->news.lost += n;
+		break;
+	}
+	cache_queue_settle(w->queue);
+}
+
+static void
+write_batch(struct cache_writer *w)
+{
+	enum cache_file_status status;
+	struct errtext why;
+	size_t n = cache_queue_take(w->queue, w->batch, CACHE_BATCH_MAX);
+
+	w->oldest = clock_mono();
+	if (w->has_failed || w->room == ROOM_NONE) {
+		cache_queue_settle(w->queue);
+		w->news.lost += n;
+		return;
+	}
+	unlock(w);
+	status = cache_file_apply(w->file, w->batch, n, &why);
+	lock(w);
+	note_batch(w, status, n, &why);
+}
+
+static void
+end_sweep(struct cache_writer *w, enum cache_file_status status,
+    const struct errtext *why)
+{
+	if (status == CACHE_FILE_FAILED)
+		note_failure(w, why);
+	if (w->sweep.for_room) {
+		w->room = w->sweep.dropped > 0 ? ROOM_MADE : ROOM_NONE;
+		return;
+	}
+	w->is_sweeping = false;
+	w->news.swept = status == CACHE_FILE_DONE;
+	if (w->sweep.dropped > 0 && w->room == ROOM_NONE)
+		w->room = ROOM_ENOUGH;
+}
+
+static void
+continue_sweep(struct cache_writer *w)
+{
+	enum cache_file_status status;
+	struct errtext why;
+
+	unlock(w);
+	status = sweep_step(&w->sweep, w->file, &why);
+	lock(w);
+	if (!w->sweep.for_room) {
+		w->news.dropped = w->sweep.dropped;
+		w->news.retained = w->sweep.visited - w->sweep.dropped;
+	}
+	if (w->sweep.phase == SWEEP_IDLE)
+		end_sweep(w, status, &why);
+}
+
+/* True when there is a sweep to continue. */
+static bool
+may_sweep(struct cache_writer *w)
+{
+	if (w->is_stopping || w->has_failed)
+		return false;
+	if (w->sweep.phase != SWEEP_IDLE)
+		return true;
+	if (w->room == ROOM_MAKING) {
+		sweep_begin_for_room(&w->sweep);
+		return true;
+	}
+	if (!w->is_sweep_wanted)
+		return false;
+	w->is_sweep_wanted = false;
+	w->is_sweeping = true;
+	sweep_begin(&w->sweep, w->sweep_before);
+	return true;
+}
+
+static bool
+is_batch_due(const struct cache_writer *w)
+{
+	size_t waiting = cache_queue_waiting(w->queue);
+
+	if (waiting == 0)
+		return false;
+	if (w->is_stopping || w->has_failed)
+		return true;
+	if (w->room == ROOM_MAKING)
+		return false;
+	return waiting >= CACHE_BATCH_MAX ||
+	       mono_between(w->oldest, clock_mono()) >= CACHE_BATCH_MS;
+}
+
+static void
+wait_for_work(struct cache_writer *w)
+{
+	struct mono due = mono_after(w->oldest, CACHE_BATCH_MS);
+	struct timespec until = {.tv_sec = (time_t)(due.ms / 1000),
+	    .tv_nsec = (long)(due.ms % 1000) * 1000000};
+
+	if (cache_queue_waiting(w->queue) == 0)
+		pthread_cond_wait(&w->wake, &w->mutex);
+	else
+		pthread_cond_timedwait(&w->wake, &w->mutex, &until);
+}
+
+static void *
+work(void *arg)
+{
+	struct cache_writer *w = arg;
+
+	lock(w);
+	while (!w->is_stopping || cache_queue_waiting(w->queue) > 0) {
+		if (is_batch_due(w))
+			write_batch(w);
+		else if (may_sweep(w))
+			continue_sweep(w);
+		else
+			wait_for_work(w);
+	}
+	unlock(w);
+	return NULL;
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct cache_writer *w = arg;
+
+	cache_file_warm(w->file);
+	return work(w);
+}
+
+/* --- the loop's side ------------------------------------------------------ */
+
+int
+cache_writer_start(struct cache_writer *w, struct cache_file *f)
+{
+	sigset_t all, before;
+	int rc;
+
+	w->file = f;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&w->thread, NULL, thread_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	w->has_thread = rc == 0;
+	errno = rc;
+	return rc == 0 ? 0 : -1;
+}
+
+void
+cache_writer_stop(struct cache_writer *w, struct cache_file *f)
+{
+	lock(w);
+	w->is_stopping = true;
+	w->file = f;
+	pthread_cond_signal(&w->wake);
+	unlock(w);
+	if (w->has_thread)
+		pthread_join(w->thread, NULL);
+	else
+		work(w);
+	w->has_thread = false;
+}
+
+int
+cache_writer_add(struct cache_writer *w, const struct cache_change *change)
+{
+	size_t before, after;
+	int rc = -1;
+
+	lock(w);
+	before = cache_queue_waiting(w->queue);
+	if (before == 0)
+		w->oldest = clock_mono();
+	if (w->has_failed)
+		errno = EIO;
+	else
+		rc = cache_queue_add(w->queue, change);
+	if (rc < 0)
+		w->news.lost++;
+	after = cache_queue_waiting(w->queue);
+	/* Between these two the writer's own wait will do. */
+	if (after != before && (after == 1 || after == CACHE_BATCH_MAX))
+		pthread_cond_signal(&w->wake);
+	unlock(w);
+	return rc;
+}
+
+enum cache_writer_answer
+cache_writer_find(struct cache_writer *w, const struct record_key *key,
+    struct cache_change *change_r)
+{
+	enum cache_writer_answer answer = CACHE_WRITER_ABSENT;
+
+	lock(w);
+	if (w->has_failed)
+		answer = CACHE_WRITER_FAILED;
+	else if (cache_queue_find(w->queue, key, change_r))
+		answer = CACHE_WRITER_QUEUED;
+	unlock(w);
+	return answer;
+}
+
+void
+cache_writer_fail(struct cache_writer *w, const struct errtext *why)
+{
+	lock(w);
+	note_failure(w, why);
+	pthread_cond_signal(&w->wake);
+	unlock(w);
+}
+
+bool
+cache_writer_has_failed(struct cache_writer *w)
+{
+	bool has_failed;
+
+	lock(w);
+	has_failed = w->has_failed;
+	unlock(w);
+	return has_failed;
+}
+
+void
+cache_writer_sweep(struct cache_writer *w, struct wall before)
+{
+	lock(w);
+	if (!w->is_sweeping) {
+		w->is_sweep_wanted = true;
+		w->sweep_before = before;
+		pthread_cond_signal(&w->wake);
+	}
+	unlock(w);
+}
+
+void
+cache_writer_take_news(struct cache_writer *w, struct cache_news *news_r)
+{
+	lock(w);
+	*news_r = w->news;
+	w->news = (struct cache_news){
+	    .retained = w->news.retained, .dropped = w->news.dropped};
+	news_r->sweeping = w->is_sweeping;
+	unlock(w);
+}
+
+size_t
+cache_writer_backlog(struct cache_writer *w)
+{
+	size_t n;
+
+	lock(w);
+	n = cache_queue_count(w->queue);
+	unlock(w);
+	return n;
+}
+
+void
+cache_writer_before_fork(struct cache_writer *w)
+{
+	lock(w);
+}
+
+void
+cache_writer_after_fork_parent(struct cache_writer *w)
+{
+	unlock(w);
+}
+
+void
+cache_writer_after_fork_child(struct cache_writer *w)
+{
+	/* Not destroyed first: the parent's thread may be in there as a waiter
+	 * that will never leave. Initialising cannot fail where it succeeded
+	 * before: neither of the two owns memory. */
+	must(init_locks(w) == 0);
+	cache_queue_put_back(w->queue);
+	w->has_thread = false;
+	w->is_stopping = false;
+	w->is_sweeping = false;
+	w->is_sweep_wanted = false;
+	w->room = ROOM_ENOUGH;
+	w->sweep.phase = SWEEP_IDLE;
+	w->file = NULL;
+}
