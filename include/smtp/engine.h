@@ -5,8 +5,8 @@
  * knows no sockets, no clocks and no policy; the refusal for RCPT is handed in
  * by whoever decides.
  *
- * Owns:    copies of the HELO name, the sender and the recipient, bounded by
- *          the line length.
+ * Owns:    copies of the HELO name, the sender and the recipient, which grow
+ *          with the line they came in and no further.
  * Errors:  ENGINE_BROKEN when memory ran out (the session should end).
  * Threads: none. */
 #ifndef DOORBELL_SMTP_ENGINE_H
@@ -53,7 +53,8 @@ enum engine_outcome {
 
 struct engine {
 	const struct engine_options *options;
-	struct buf helo, sender, recipient;
+	struct buf helo;              /* as typed */
+	struct buf sender, recipient; /* as log lines show them */
 	bool has_helo, has_sender;
 	unsigned discarded;   /* the mask that the last EHLO used */
 	bool esmtp;           /* any EHLO was seen: it stays true */

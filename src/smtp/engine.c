@@ -63,14 +63,6 @@ engine_clear(struct engine *e)
 	buf_clear(&e->recipient);
 }
 
-/* An empty buffer for something that stands in `line`. */
-static void
-start_over(struct buf *b, struct span line)
-{
-	buf_clear(b);
-	buf_init(b, line.n);
-}
-
 static enum engine_outcome
 say(const struct engine *e, const struct turn *t, const struct reply *r,
     enum engine_outcome outcome)
@@ -99,13 +91,34 @@ wants_helo(const struct engine *e)
 	return e->options->helo_required && !e->has_helo;
 }
 
+/* The address in `rest`, as log lines show it: quotes make it two bytes longer
+ * and at worst every byte gets a backslash. */
+static int
+take_address(const struct engine *e, struct span rest, struct buf *out)
+{
+	struct buf bare;
+	int rc;
+
+	buf_init(&bare, rest.n);
+	rc = path_parse(rest, &bare);
+	if (rc == 0) {
+		buf_clear(out);
+		buf_init(out, bare.n * 2 + 2);
+		rc = path_format(
+		    buf_span(&bare), e->options->external_addresses, out);
+	}
+	buf_clear(&bare);
+	return rc;
+}
+
 /* HELO or EHLO: only the first word is the name. */
 static int
 take_name(struct engine *e, struct span rest)
 {
 	struct span name = command_word(rest);
 
-	start_over(&e->helo, rest);
+	buf_clear(&e->helo);
+	buf_init(&e->helo, name.n);
 	if (buf_add(&e->helo, name.p, name.n) < 0)
 		return -1;
 	e->has_helo = true;
@@ -197,8 +210,7 @@ on_mail(struct engine *e, const struct turn *t)
 		return answer(e, t, ANSWER_NEED_HELO);
 	if (e->has_sender)
 		return answer(e, t, ANSWER_NESTED_MAIL);
-	start_over(&e->sender, t->rest);
-	if (path_parse(t->rest, &e->sender) < 0) {
+	if (take_address(e, t->rest, &e->sender) < 0) {
 		if (errno != EINVAL)
 			return ENGINE_BROKEN;
 		return answer(e, t, ANSWER_MAIL_SYNTAX);
@@ -212,8 +224,7 @@ on_rcpt(struct engine *e, const struct turn *t)
 {
 	if (!e->has_sender)
 		return answer(e, t, ANSWER_NEED_MAIL);
-	start_over(&e->recipient, t->rest);
-	if (path_parse(t->rest, &e->recipient) < 0) {
+	if (take_address(e, t->rest, &e->recipient) < 0) {
 		if (errno != EINVAL)
 			return ENGINE_BROKEN;
 		return answer(e, t, ANSWER_RCPT_SYNTAX);

@@ -8,7 +8,7 @@
  * can end a line early (response splitting). */
 
 struct head {
-	char code[8];
+	char code[12];     /* any int */
 	char enhanced[16]; /* with its blank, or "" */
 };
 

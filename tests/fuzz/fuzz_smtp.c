@@ -12,7 +12,6 @@
 #include "base/must.h"
 #include "smtp/engine.h"
 #include "smtp/line.h"
-#include "smtp/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -46,6 +45,7 @@ client_open(struct client *c, const uint8_t *head)
 		    .smtputf8 = (head[0] & 8) != 0,
 		    .command_limit = (head[0] & 16) != 0 ? 3 : 20,
 		    .discard = head[2],
+		    .external_addresses = (head[0] & 128) == 0,
 		    .style = {(head[0] & 32) != 0,
 			(head[0] & 64) != 0 ? "\\c see\\nwww" : NULL},
 		},
@@ -98,18 +98,6 @@ check_reply(struct span reply)
 }
 
 static void
-check_address(struct span address)
-{
-	struct buf out;
-
-	buf_init(&out, address.n * 2 + 2);
-	must(path_format(address, true, &out) == 0);
-	must(out.n >= address.n);
-	must(text_is_utf8(address) == text_is_utf8(buf_span(&out)));
-	buf_clear(&out);
-}
-
-static void
 client_take(struct client *c, struct span line)
 {
 	struct engine *e = &c->engine;
@@ -121,10 +109,9 @@ client_take(struct client *c, struct span line)
 	must(outcome != ENGINE_BROKEN);
 	said = buf_span(&c->transcript);
 	check_reply(span_of(said.p + before, said.n - before));
-	must(e->helo.n + e->sender.n + e->recipient.n < 3 * LINE_BYTES);
+	must(e->helo.n < LINE_BYTES);
+	must(e->sender.n < 2 * LINE_BYTES && e->recipient.n < 2 * LINE_BYTES);
 	must(e->commands <= c->options.command_limit + 1);
-	check_address(buf_span(&e->sender));
-	check_address(buf_span(&e->recipient));
 	c->over = outcome != ENGINE_GO_ON && outcome != ENGINE_RCPT;
 	must(buf_printf(&c->transcript, "%d %s %s\n", (int)outcome,
 		 engine_where(e), engine_proto(e)) == 0);

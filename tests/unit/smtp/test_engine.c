@@ -20,6 +20,7 @@ enum {
 	NO_SIZE = 8,
 	LIMIT_2 = 16,
 	SOFT_BOUNCE = 32,
+	INTERNAL = 64,
 };
 
 enum step_kind { STEP_DIALOGUE, STEP_SAY, STEP_FACTS };
@@ -100,6 +101,7 @@ play_open(struct play *p, const struct step *dialogue)
 	    .helo_required = (flags & HELO_REQUIRED) != 0,
 	    .disable_vrfy = (flags & NO_VRFY) != 0,
 	    .smtputf8 = (flags & NO_UTF8) == 0,
+	    .external_addresses = (flags & INTERNAL) == 0,
 	    .command_limit = (flags & LIMIT_2) != 0 ? 2 : 100,
 	    .discard = dialogue->discard,
 	    .style = {(flags & SOFT_BOUNCE) != 0, dialogue->footer},
