@@ -29,7 +29,7 @@ override CFLAGS += -std=c11 -pthread -fno-common -fPIE \
 	-fstack-protector-strong -fstack-clash-protection \
 	-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
-	-Wundef -Wvla -Wformat=2 -Wno-gnu-zero-variadic-macro-arguments
+	-Wundef -Wvla -Wformat=2
 override LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)

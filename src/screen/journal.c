@@ -108,7 +108,7 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 		add_name(out, line->helo);
 		break;
 	default:
-		must(!"a letter that events.def does not name");
+		must(letter == 'c'); /* a letter that events.def does not name */
 	}
 }
 

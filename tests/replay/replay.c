@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: ISC */
+/* tests/replay/replay.c - play scenarios against the real screening rooms, on a
+ * virtual clock, without sockets, name servers or Postfix. The language is
+ * described in tests/README.md. */
+/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "config/config.h"
+#include "screen/screen.h"
+#include "screen/session.h"
+#include "support/fake_clock.h"
+#include "support/fake_fdpass.h"
+#include "support/fake_loop.h"
+#include "support/fake_resolver.h"
+#include "support/fake_stream.h"
+
+enum {
+	WORDS_MAX = 32,
+	WORD_MAX = 1024,
+	LABELS_MAX = 256,
+	SETTINGS_MAX = 64,
+	LOG_MAX = 4 * 1024 * 1024,
+	LINE_MAX_BYTES = 8192
+};
+
+struct word {
+	char text[WORD_MAX];
+	size_t n;
+	bool quoted;
+};
+
+struct guest {
+	char label[32];
+	int fd;
+	size_t heard; /* bytes that earlier expectations have used up */
+};
+
+struct play {
+	const char *file;
+	int line;
+	char name[256]; /* of the scenario; "" between scenarios */
+	char *settings[SETTINGS_MAX];
+	size_t setting_count;
+	struct loop *loop;
+	struct counters counters;
+	struct config_set *config;
+	struct policy *policy;
+	struct cache *cache;
+	struct screen *screen; /* NULL until the first timed line */
+	struct mono began;
+	struct guest guests[LABELS_MAX];
+	size_t guest_count;
+	struct buf log;
+	size_t log_used; /* by expectations so far */
+	unsigned played, failed;
+	bool broken; /* this scenario has failed */
+};
+
+static void
+complain(struct play *p, const char *format, const char *a, const char *b)
+{
+	fprintf(stderr, "%s:%d: %s: ", p->file, p->line, p->name);
+	fprintf(stderr, format, a, b);
+	fprintf(stderr, "\n");
+	p->broken = true;
+}
+
+static void
+keep_line(enum log_level level, enum log_voice voice, const char *text,
+    size_t n, void *arg)
+{
+	struct play *p = arg;
+
+	(void)level;
+	if (voice == LOG_VOICE_DNSBLOG)
+		(void)buf_add_str(&p->log, "dnsblog: ");
+	(void)buf_add(&p->log, text, n);
+	(void)buf_add_char(&p->log, '\n');
+}
+
+/* --- words ---------------------------------------------------------------- */
+static char
+unescape(const char **p)
+{
+	char digits[3];
+
+	switch (*++*p) {
+	case 'r':
+		return '\r';
+	case 'n':
+		return '\n';
+	case 't':
+		return '\t';
+	case '0':
+	case '1':
+	case '2':
+	case '3':
+		digits[0] = (*p)[0];
+		digits[1] = (*p)[1];
+		digits[2] = (*p)[2];
+		*p += 2;
+		return (char)((digits[0] - '0') * 64 + (digits[1] - '0') * 8 +
+			      (digits[2] - '0'));
+	default:
+		return **p;
+	}
+}
+
+static const char *
+read_quoted(const char *p, struct word *w)
+{
+	w->quoted = true;
+	for (p++; *p != '"' && *p != '\0'; p++) {
+		if (w->n < WORD_MAX - 1)
+			w->text[w->n++] = *p == '\\' ? unescape(&p) : *p;
+	}
+	return *p == '"' ? p + 1 : p;
+}
+
+static size_t
+split(const char *p, struct word words[WORDS_MAX])
+{
+	size_t n = 0;
+
+	while (n < WORDS_MAX) {
+		while (text_is_space(*p))
+			p++;
+		if (*p == '\0' || *p == '#')
+			break;
+		memset(&words[n], 0, sizeof(words[n]));
+		if (*p == '"')
+			p = read_quoted(p, &words[n]);
+		while (!text_is_space(*p) && *p != '\0' && *p != '"') {
+			if (words[n].n < WORD_MAX - 1)
+				words[n].text[words[n].n++] = *p;
+			p++;
+			/* name="value with blanks" */
+			if (*p == '"' && words[n].text[words[n].n - 1] == '=')
+				p = read_quoted(p, &words[n]);
+		}
+		n++;
+	}
+	return n;
+}
+
+/* --- the stage ------------------------------------------------------------- */
+static void
+report_config(enum config_severity severity, const char *file, int line,
+    const char *text, void *arg)
+{
+	(void)file;
+	(void)line;
+	if (severity == CONFIG_ERROR)
+		complain(arg, "%s%s", text, "");
+}
+
+static void
+report_table(const char *file, int line, const char *text, void *arg)
+{
+	(void)line;
+	complain(arg, "%s: %s", file, text);
+}
+
+static bool
+raise_curtain(struct play *p)
+{
+	const struct config_source source = {.file = "/dev/null",
+	    .overrides = (const char *const *)p->settings,
+	    .override_count = p->setting_count};
+	struct screen_options so = {0};
+	struct policy_options po = {0};
+	struct errtext why = {""};
+
+	fake_clock_reset();
+	fake_stream_reset();
+	fake_fdpass_reset();
+	fake_resolver_reset();
+	p->began = clock_mono();
+	p->loop = loop_new();
+	memset(&p->counters, 0, sizeof(p->counters));
+	p->config = config_load(&source, report_config, p);
+	p->cache = cache_open(&(struct cache_options){.path = "fake"}, &why);
+	if (p->loop == NULL || p->config == NULL || p->cache == NULL)
+		return false;
+	so.loop = p->loop;
+	so.counters = &p->counters;
+	so.cache = p->cache;
+	p->screen = screen_new(&so);
+	po.config = p->config;
+	po.loop = p->loop;
+	po.tables.report = report_table;
+	po.tables.arg = p;
+	po.observer = screen_observer(p->screen);
+	po.descriptor_limit = 20000;
+	if ((p->policy = policy_new(&po, &why)) == NULL) {
+		complain(p, "policy: %s%s", why.text, "");
+		return false;
+	}
+	log_set_sink(keep_line, p);
+	screen_set_policy(p->screen, p->policy);
+	return true;
+}
+
+static void
+drop_curtain(struct play *p)
+{
+	if (p->name[0] == '\0')
+		return;
+	log_set_sink(NULL, NULL);
+	screen_free(&p->screen);
+	policy_unref(&p->policy);
+	cache_close(&p->cache);
+	config_unref(&p->config);
+	if (p->loop != NULL && fake_loop_timers(p->loop) > 0)
+		complain(p, "a timer survived its session%s%s", "", "");
+	loop_free(&p->loop);
+	if (p->broken && p->log.n > 0)
+		fprintf(stderr, "--- log\n%.*s---\n", (int)p->log.n, p->log.p);
+	buf_clear(&p->log);
+	for (size_t i = 0; i < p->setting_count; i++)
+		mem_free(p->settings[i]);
+	p->setting_count = p->guest_count = p->log_used = 0;
+	p->played++;
+	p->failed += p->broken;
+	p->broken = false;
+	p->name[0] = '\0';
+}
+
+/* Let everything happen that can happen now. */
+static void
+settle(struct play *p)
+{
+	do
+		fake_loop_settle(p->loop);
+	while (fake_stream_deliver());
+	fake_loop_settle(p->loop);
+}
+
+static struct guest *
+find_guest(struct play *p, const char *label)
+{
+	for (size_t i = 0; i < p->guest_count; i++) {
+		if (strcmp(p->guests[i].label, label) == 0)
+			return &p->guests[i];
+	}
+	return NULL;
+}
+
+static struct session *
+session_of(const struct play *p, const struct guest *g)
+{
+	struct session *s;
+
+	TAILQ_FOREACH (s, &p->screen->sessions, others) {
+		if (s->stream.fd == g->fd)
+			return s;
+	}
+	return NULL;
+}
+
+/* --- what may happen ------------------------------------------------------- */
+/* connect ADDRESS [as LABEL] [to ADDRESS] */
+static void
+do_connect(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = &p->guests[p->guest_count];
+	struct endpoint client = {.port = (uint16_t)(40000 + p->guest_count)};
+	struct endpoint server = {.port = 25};
+
+	(void)addr_parse(span_str("198.51.100.25"), &server.addr);
+	if (p->guest_count == LABELS_MAX ||
+	    addr_parse(span_str(w[0].text), &client.addr) < 0) {
+		complain(p, "cannot connect %s%s", w[0].text, "");
+		return;
+	}
+	(void)snprintf(g->label, sizeof(g->label), "%zu", p->guest_count);
+	for (size_t i = 1; i + 1 < n; i += 2) {
+		if (strcmp(w[i].text, "as") == 0)
+			(void)snprintf(
+			    g->label, sizeof(g->label), "%.31s", w[i + 1].text);
+		else
+			(void)addr_parse(span_str(w[i + 1].text), &server.addr);
+	}
+	g->heard = 0;
+	g->fd = fake_stream_new_fd();
+	p->guest_count++;
+	screen_arrive(p->screen, g->fd, &client, &server);
+}
+
+/* The client that a line is about: named, or the last to connect. */
+static struct guest *
+take_guest(struct play *p, struct word **w, size_t *n)
+{
+	struct guest *g = NULL;
+
+	if (*n > 0 && !(*w)->quoted)
+		g = find_guest(p, (*w)->text);
+	if (g != NULL) {
+		(*w)++;
+		(*n)--;
+		return g;
+	}
+	if (p->guest_count > 0)
+		return &p->guests[p->guest_count - 1];
+	complain(p, "nobody has connected%s%s", "", "");
+	return NULL;
+}
+
+/* client [LABEL] "TEXT" [times N] */
+static void
+do_client(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+	int64_t times = 1;
+
+	if (g == NULL || n == 0)
+		return;
+	if (n == 3 && num_parse(span_str(w[2].text), 1, 1000000, &times) < 0)
+		complain(p, "%s: not a number%s", w[2].text, "");
+	while (times-- > 0)
+		fake_stream_say(g->fd, w[0].text, w[0].n);
+}
+
+static void
+do_hangup(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		fake_stream_hang_up(g->fd);
+}
+
+static void
+do_reset(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		fake_stream_reset_by_client(g->fd);
+}
+
+static void
+do_deaf(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		fake_stream_block(g->fd, true);
+}
+
+static void
+do_hears(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		fake_stream_block(g->fd, false);
+}
+
+/* dns NAME ADDRESS|absent|failed|silent [ttl N] */
+static void
+do_dns(struct play *p, struct word *w, size_t n)
+{
+	int64_t ttl = 300;
+	size_t answered = 0;
+
+	if (n < 2 || (n == 4 && num_parse(span_str(w[3].text), 0, UINT32_MAX,
+				    &ttl) < 0)) {
+		complain(p, "dns NAME ANSWER [ttl N]%s%s", "", "");
+		return;
+	}
+	if (strcmp(w[1].text, "absent") == 0)
+		answered = fake_resolver_absent(w[0].text, (uint32_t)ttl);
+	else if (strcmp(w[1].text, "failed") == 0)
+		answered = fake_resolver_fail(w[0].text, "SERVFAIL");
+	else
+		answered =
+		    fake_resolver_found(w[0].text, w[1].text, (uint32_t)ttl);
+	if (answered == 0)
+		complain(p, "nobody asks for %s%s", w[0].text, "");
+}
+
+/* smtpd takes | smtpd ready | smtpd busy | smtpd gone | smtpd broken */
+static void
+do_smtpd(struct play *p, struct word *w, size_t n)
+{
+	if (n > 0 && strcmp(w[0].text, "takes") == 0) {
+		if (!fake_fdpass_take())
+			complain(
+			    p, "no client was passed to smtpd%s%s", "", "");
+	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {
+		fake_fdpass_set(FDPASS_BUSY, EAGAIN);
+	} else if (n > 0 && strcmp(w[0].text, "gone") == 0) {
+		fake_fdpass_set(FDPASS_NO_SERVER, ECONNREFUSED);
+	} else if (n > 0 && strcmp(w[0].text, "broken") == 0) {
+		fake_fdpass_set(FDPASS_NOT_SENT, EPIPE);
+	} else {
+		fake_fdpass_set(FDPASS_SENT, 0);
+	}
+}
+
+static void
+do_shutdown(struct play *p, struct word *w, size_t n)
+{
+	(void)w;
+	(void)n;
+	screen_shut(p->screen);
+}
+
+/* --- what must have happened ------------------------------------------------ */
+static void
+expect_log(struct play *p, struct word *w, size_t n)
+{
+	const char *text = buf_str(&p->log), *found;
+
+	if (n == 0)
+		return;
+	found = text == NULL ? NULL : strstr(text + p->log_used, w[0].text);
+	if (found == NULL)
+		complain(p, "not in the log: %s%s", w[0].text, "");
+	else
+		p->log_used = (size_t)(found - text) + w[0].n;
+}
+
+static void
+expect_nolog(struct play *p, struct word *w, size_t n)
+{
+	const char *text = buf_str(&p->log);
+
+	if (n > 0 && text != NULL && strstr(text, w[0].text) != NULL)
+		complain(p, "in the log: %s%s", w[0].text, "");
+}
+
+static void
+expect_reply(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+	struct span heard;
+
+	if (g == NULL || n == 0)
+		return;
+	heard = fake_stream_heard(g->fd);
+	heard = span_of(heard.p + g->heard, heard.n - g->heard);
+	if (heard.n < w[0].n || memcmp(heard.p, w[0].text, w[0].n) != 0)
+		complain(p, "wanted %s\nheard  %s", w[0].text,
+		    heard.n == 0 ? "(nothing)" : heard.p);
+	else
+		g->heard += w[0].n;
+}
+
+static void
+expect_silence(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+	struct span heard;
+
+	if (g == NULL)
+		return;
+	heard = fake_stream_heard(g->fd);
+	if (heard.n > g->heard)
+		complain(p, "heard %s%s", heard.p + g->heard, "");
+}
+
+/* expect phase [LABEL] NAME: with "gone" for a closed client and "passed" for
+ * one that smtpd has. */
+static void
+expect_phase(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+	const struct session *s;
+	const char *is;
+
+	if (g == NULL || n == 0)
+		return;
+	if ((s = session_of(p, g)) != NULL)
+		is = session_phase_name((enum phase)s->phase);
+	else
+		is = fake_stream_is_released(g->fd) ? "passed" : "gone";
+	if (strcmp(is, w[0].text) != 0)
+		complain(p, "phase is %s, not %s", is, w[0].text);
+}
+
+static void
+expect_number(
+    struct play *p, const struct word *w, size_t n, size_t is, const char *what)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%zu", is);
+	if (n == 0 || strcmp(text, w[0].text) != 0)
+		complain(p, "%s: there are %s", what, text);
+}
+
+static void
+expect_asked(struct play *p, struct word *w, size_t n)
+{
+	if (n == 2)
+		expect_number(
+		    p, w + 1, 1, fake_resolver_asked(w[0].text), w[0].text);
+	else
+		expect_number(p, w, n, fake_resolver_pending(), "questions");
+}
+
+static void
+expect_waiting(struct play *p, struct word *w, size_t n)
+{
+	expect_number(p, w, n, fake_fdpass_waiting(), "hand-offs in flight");
+}
+
+static void
+expect_sessions(struct play *p, struct word *w, size_t n)
+{
+	expect_number(p, w, n, screen_session_count(p->screen), "sessions");
+}
+
+static void
+expect_unread(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		expect_number(p, w, n, fake_stream_unread(g->fd).n,
+		    "bytes left in the socket");
+}
+
+typedef void verb_fn(struct play *p, struct word *w, size_t n);
+
+struct verb {
+	const char *name;
+	verb_fn *fn;
+};
+
+static const struct verb expectations[] = {
+    {"log", expect_log},
+    {"nolog", expect_nolog},
+    {"reply", expect_reply},
+    {"silence", expect_silence},
+    {"phase", expect_phase},
+    {"asked", expect_asked},
+    {"waiting", expect_waiting},
+    {"sessions", expect_sessions},
+    {"unread", expect_unread},
+    {NULL, NULL},
+};
+
+static void do_expect(struct play *p, struct word *w, size_t n);
+
+static const struct verb actions[] = {
+    {"connect", do_connect},
+    {"client", do_client},
+    {"hangup", do_hangup},
+    {"reset", do_reset},
+    {"deaf", do_deaf},
+    {"hears", do_hears},
+    {"dns", do_dns},
+    {"smtpd", do_smtpd},
+    {"shutdown", do_shutdown},
+    {"expect", do_expect},
+    {NULL, NULL},
+};
+
+static void
+run_verb(struct play *p, const struct verb *verbs, struct word *w, size_t n)
+{
+	for (const struct verb *v = verbs; n > 0 && v->name != NULL; v++) {
+		if (strcmp(v->name, w[0].text) == 0) {
+			v->fn(p, w + 1, n - 1);
+			return;
+		}
+	}
+	complain(p, "unknown word %s%s", n > 0 ? w[0].text : "(none)", "");
+}
+
+/* "expect A ... expect B ..." on one line are two expectations. */
+static void
+do_expect(struct play *p, struct word *w, size_t n)
+{
+	size_t end;
+
+	for (end = 0; end < n; end++) {
+		if (!w[end].quoted && strcmp(w[end].text, "expect") == 0)
+			break;
+	}
+	run_verb(p, expectations, w, end);
+	if (end < n)
+		do_expect(p, w + end + 1, n - end - 1);
+}
+
+/* --- lines -------------------------------------------------------------------- */
+static void
+add_setting(struct play *p, const char *prefix, const struct word *w)
+{
+	char *text = mem_printf("%s%s", prefix, w->text);
+
+	if (p->setting_count == SETTINGS_MAX || text == NULL)
+		complain(p, "too many settings%s%s", "", "");
+	else
+		p->settings[p->setting_count++] = text;
+}
+
+static void
+begin_scenario(struct play *p, const char *name)
+{
+	static const char *const stage[] = {"myhostname=mx.test",
+	    "mynetworks=127.0.0.0/8", "compatibility_level=3.6",
+	    "doorbell_dnsbl_skip_networks="};
+	struct word w = {.n = 0};
+
+	drop_curtain(p);
+	(void)snprintf(p->name, sizeof(p->name), "%.255s", name);
+	buf_init(&p->log, LOG_MAX);
+	for (size_t i = 0; i < sizeof(stage) / sizeof(*stage); i++) {
+		(void)snprintf(w.text, sizeof(w.text), "%s", stage[i]);
+		add_setting(p, "", &w);
+	}
+}
+
+/* "1.5" seconds of the scenario. */
+static bool
+parse_moment(const char *text, int64_t *ms)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	*ms = (int64_t)(seconds * 1000 + 0.5);
+	return end != text && *end == '\0';
+}
+
+static void
+play_moment(struct play *p, struct word *w, size_t n)
+{
+	int64_t ms;
+
+	if (!parse_moment(w[0].text, &ms)) {
+		complain(p, "%s: not a time%s", w[0].text, "");
+		return;
+	}
+	if (p->screen == NULL && (p->broken || !raise_curtain(p))) {
+		p->broken = true;
+		return;
+	}
+	fake_loop_advance_to(p->loop, mono_after(p->began, ms));
+	settle(p);
+	run_verb(p, actions, w + 1, n - 1);
+	settle(p);
+}
+
+static void
+play_line(struct play *p, const char *line)
+{
+	static struct word words[WORDS_MAX];
+	size_t n = split(line, words);
+
+	if (n == 0)
+		return;
+	if (strcmp(words[0].text, "scenario") == 0) {
+		begin_scenario(p, line + strlen("scenario "));
+	} else if (p->name[0] == '\0') {
+		complain(p, "%s outside of a scenario%s", words[0].text, "");
+	} else if (strcmp(words[0].text, "set") == 0) {
+		for (size_t i = 1; i < n; i++)
+			add_setting(p, "doorbell_", &words[i]);
+	} else if (strcmp(words[0].text, "main") == 0) {
+		for (size_t i = 1; i < n; i++)
+			add_setting(p, "", &words[i]);
+	} else if (!p->broken) {
+		play_moment(p, words, n);
+	}
+}
+
+static void
+play_file(struct play *p, const char *path)
+{
+	static char line[LINE_MAX_BYTES];
+	FILE *fp = fopen(path, "re");
+
+	if (fp == NULL) {
+		perror(path);
+		exit(1);
+	}
+	p->file = path;
+	for (p->line = 1; fgets(line, sizeof(line), fp) != NULL; p->line++) {
+		line[strcspn(line, "\n")] = '\0';
+		play_line(p, line);
+	}
+	fclose(fp);
+	drop_curtain(p);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct play play;
+
+	for (int i = 1; i < argc; i++)
+		play_file(&play, argv[i]);
+	printf("%u scenarios passed, %u failed\n", play.played - play.failed,
+	    play.failed);
+	return play.failed > 0 || play.played == 0;
+}

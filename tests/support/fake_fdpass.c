@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+#include "support/fake_fdpass.h"
+
+#include <errno.h>
+
+#include "base/must.h"
+
+enum { WAITING_MAX = 4096 };
+
+static struct fdpass *waiting[WAITING_MAX];
+static size_t waiting_count, total;
+static enum fdpass_result next_result;
+static int next_error;
+
+void
+fake_fdpass_set(enum fdpass_result result, int error)
+{
+	next_result = result;
+	next_error = error;
+}
+
+static void
+forget(size_t i)
+{
+	for (waiting_count--; i < waiting_count; i++)
+		waiting[i] = waiting[i + 1];
+}
+
+bool
+fake_fdpass_take(void)
+{
+	struct fdpass *pass = waiting[0];
+	fdpass_fn *fn;
+
+	if (waiting_count == 0)
+		return false;
+	fn = pass->fn;
+	pass->fn = NULL;
+	forget(0);
+	fn(pass);
+	return true;
+}
+
+size_t
+fake_fdpass_waiting(void)
+{
+	return waiting_count;
+}
+
+size_t
+fake_fdpass_total(void)
+{
+	return total;
+}
+
+void
+fake_fdpass_reset(void)
+{
+	waiting_count = total = 0;
+	next_result = FDPASS_SENT;
+	next_error = 0;
+}
+
+size_t
+fdpass_encode(char out[FDPASS_MESSAGE_MAX], const struct endpoint *client,
+    const struct endpoint *server)
+{
+	out[0] = '\0';
+	return client->addr.family != ADDR_NONE &&
+	       server->addr.family != ADDR_NONE;
+}
+
+enum fdpass_result
+fdpass_send(struct fdpass *pass, struct loop *loop, const char *path,
+    int client_fd, const struct endpoint *client, const struct endpoint *server,
+    fdpass_fn *fn)
+{
+	(void)loop;
+	(void)path;
+	(void)client_fd;
+	(void)client;
+	(void)server;
+	if (next_result != FDPASS_SENT) {
+		errno = next_error;
+		return next_result;
+	}
+	must(waiting_count < WAITING_MAX);
+	pass->fn = fn;
+	waiting[waiting_count++] = pass;
+	total++;
+	return FDPASS_SENT;
+}
+
+void
+fdpass_cancel(struct fdpass *pass)
+{
+	for (size_t i = 0; i < waiting_count; i++) {
+		if (waiting[i] == pass) {
+			forget(i);
+			break;
+		}
+	}
+	pass->fn = NULL;
+}

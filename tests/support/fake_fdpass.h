@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* support/fake_fdpass.h - an smtpd that the test commands.
+ *
+ * Takes the place of net/fdpass.c (fdpass_encode() included, which says only
+ * whether both ends have an address). */
+#ifndef DOORBELL_TESTS_FAKE_FDPASS_H
+#define DOORBELL_TESTS_FAKE_FDPASS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "net/fdpass.h"
+
+/* What fdpass_send() says from now on, and errno with it. */
+void fake_fdpass_set(enum fdpass_result result, int error);
+/* smtpd takes the oldest client that was passed; false when there is none. */
+bool fake_fdpass_take(void);
+/* Passed and not taken. */
+size_t fake_fdpass_waiting(void);
+/* Passed since the beginning. */
+size_t fake_fdpass_total(void);
+void fake_fdpass_reset(void);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "support/fake_loop.h"
+
+#include "base/mem.h"
+#include "support/fake_clock.h"
+
+struct running {
+	struct loop_timer *timer;
+	struct mono due;
+};
+
+struct loop {
+	struct running *timers;
+	size_t n, room;
+	struct loop_later *first;
+	struct loop_later end; /* always the last: unlinking needs no head */
+};
+
+struct loop *
+loop_new(void)
+{
+	struct loop *loop = mem_new(sizeof(*loop));
+
+	if (loop != NULL) {
+		loop->first = &loop->end;
+		loop->end.prev = &loop->first;
+	}
+	return loop;
+}
+
+void
+loop_free(struct loop **loop)
+{
+	if (*loop == NULL)
+		return;
+	mem_free((*loop)->timers);
+	mem_free(*loop);
+	*loop = NULL;
+}
+
+int
+loop_run(struct loop *loop)
+{
+	fake_loop_settle(loop);
+	return 0;
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	(void)loop;
+}
+
+int
+loop_after_fork(struct loop *loop)
+{
+	(void)loop;
+	return 0;
+}
+
+struct mono
+loop_now(struct loop *loop)
+{
+	(void)loop;
+	return clock_mono();
+}
+
+const char *
+loop_version(void)
+{
+	return "fake";
+}
+
+/* --- timers ------------------------------------------------------------ */
+static size_t
+find_timer(const struct loop *loop, const struct loop_timer *t)
+{
+	size_t i;
+
+	for (i = 0; i < loop->n && loop->timers[i].timer != t; i++)
+		;
+	return i;
+}
+
+void
+loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *fn)
+{
+	t->loop = loop;
+	t->fn = fn;
+}
+
+int
+loop_timer_start(struct loop_timer *t, int64_t ms)
+{
+	struct loop *loop = t->loop;
+	struct running *grown;
+
+	loop_timer_stop(t);
+	if (loop->n == loop->room) {
+		grown = mem_resize(
+		    loop->timers, loop->room * 2 + 16, sizeof(*loop->timers));
+		if (grown == NULL)
+			return -1;
+		loop->timers = grown;
+		loop->room = loop->room * 2 + 16;
+	}
+	loop->timers[loop->n++] = (struct running){
+	    .timer = t,
+	    .due = mono_after(clock_mono(), ms > 0 ? ms : 0),
+	};
+	return 0;
+}
+
+void
+loop_timer_stop(struct loop_timer *t)
+{
+	struct loop *loop = t->loop;
+	size_t i;
+
+	if (loop == NULL || (i = find_timer(loop, t)) == loop->n)
+		return;
+	/* Equal times fire in the order of their start. */
+	for (loop->n--; i < loop->n; i++)
+		loop->timers[i] = loop->timers[i + 1];
+}
+
+bool
+loop_timer_is_running(const struct loop_timer *t)
+{
+	return t->loop != NULL && find_timer(t->loop, t) < t->loop->n;
+}
+
+size_t
+fake_loop_timers(const struct loop *loop)
+{
+	return loop->n;
+}
+
+void
+fake_loop_advance_to(struct loop *loop, struct mono now)
+{
+	struct loop_timer *next;
+	size_t first;
+
+	for (;;) {
+		first = 0;
+		for (size_t i = 1; i < loop->n; i++) {
+			if (loop->timers[i].due.ms < loop->timers[first].due.ms)
+				first = i;
+		}
+		if (loop->n == 0 || loop->timers[first].due.ms > now.ms)
+			break;
+		fake_clock_advance(
+		    loop->timers[first].due.ms - clock_mono().ms);
+		next = loop->timers[first].timer;
+		loop_timer_stop(next);
+		next->fn(next);
+		fake_loop_settle(loop);
+	}
+	if (now.ms > clock_mono().ms)
+		fake_clock_advance(now.ms - clock_mono().ms);
+}
+
+/* --- watches and signals ------------------------------------------------ */
+void
+loop_watch_init(
+    struct loop_watch *w, struct loop *loop, int fd, loop_watch_fn *fn)
+{
+	(void)fd;
+	w->loop = loop;
+	w->fn = fn;
+	w->wanted = 0;
+}
+
+int
+loop_watch_set(struct loop_watch *w, unsigned wanted)
+{
+	w->wanted = wanted;
+	return 0;
+}
+
+int
+loop_signal_start(
+    struct loop_signal *s, struct loop *loop, int number, loop_signal_fn *fn)
+{
+	(void)loop;
+	(void)number;
+	s->fn = fn;
+	return 0;
+}
+
+void
+loop_signal_stop(struct loop_signal *s)
+{
+	s->fn = NULL;
+}
+
+/* --- laters -------------------------------------------------------------- */
+void
+loop_later_add(struct loop *loop, struct loop_later *later, loop_later_fn *fn)
+{
+	if (later->fn != NULL)
+		return;
+	later->fn = fn;
+	later->next = &loop->end;
+	later->prev = loop->end.prev;
+	*later->prev = later;
+	loop->end.prev = &later->next;
+}
+
+void
+loop_later_cancel(struct loop_later *later)
+{
+	if (later->fn == NULL)
+		return;
+	later->fn = NULL;
+	*later->prev = later->next;
+	later->next->prev = later->prev;
+}
+
+void
+fake_loop_settle(struct loop *loop)
+{
+	struct loop_later *later;
+	loop_later_fn *fn;
+
+	while ((later = loop->first) != &loop->end) {
+		fn = later->fn;
+		loop_later_cancel(later);
+		fn(later);
+	}
+}

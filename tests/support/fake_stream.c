@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC */
+#include "support/fake_stream.h"
+
+#include <errno.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+enum { CLIENTS_MAX = 4096, SOCKET_MAX = 1 << 24 };
+
+/* The test's end of one connection. */
+struct client {
+	struct stream *stream; /* NULL once closed or released */
+	struct buf said;       /* in the socket, not read */
+	struct buf heard;
+	bool watched; /* the peek stage waits for something */
+	bool hung_up;
+	bool reset;
+	bool blocked;
+	bool drained; /* STREAM_DRAINED is due */
+	bool closed, released;
+};
+
+struct stream_buffers {
+	struct buf input;
+	struct buf output;
+};
+
+static struct client clients[CLIENTS_MAX];
+static int client_count;
+
+static struct client *
+client_of(int fd)
+{
+	must(fd >= FAKE_STREAM_FIRST_FD &&
+	     fd < FAKE_STREAM_FIRST_FD + client_count);
+	return &clients[fd - FAKE_STREAM_FIRST_FD];
+}
+
+int
+fake_stream_new_fd(void)
+{
+	must(client_count < CLIENTS_MAX);
+	buf_init(&clients[client_count].said, SOCKET_MAX);
+	buf_init(&clients[client_count].heard, SOCKET_MAX);
+	return FAKE_STREAM_FIRST_FD + client_count++;
+}
+
+void
+fake_stream_say(int fd, const void *p, size_t n)
+{
+	must(buf_add(&client_of(fd)->said, p, n) == 0);
+}
+
+void
+fake_stream_hang_up(int fd)
+{
+	client_of(fd)->hung_up = true;
+}
+
+void
+fake_stream_reset_by_client(int fd)
+{
+	client_of(fd)->reset = true;
+}
+
+static void
+move_output(struct client *c)
+{
+	struct buf *out;
+
+	if (c->stream == NULL || c->stream->buffers == NULL || c->blocked)
+		return;
+	out = &c->stream->buffers->output;
+	if (out->n == 0)
+		return;
+	must(buf_add(&c->heard, out->p, out->n) == 0);
+	buf_reset(out);
+	c->drained = true;
+}
+
+void
+fake_stream_block(int fd, bool blocked)
+{
+	struct client *c = client_of(fd);
+
+	c->blocked = blocked;
+	move_output(c);
+}
+
+struct span
+fake_stream_heard(int fd)
+{
+	return buf_span(&client_of(fd)->heard);
+}
+
+struct span
+fake_stream_unread(int fd)
+{
+	return buf_span(&client_of(fd)->said);
+}
+
+bool
+fake_stream_is_closed(int fd)
+{
+	return client_of(fd)->closed;
+}
+
+bool
+fake_stream_is_released(int fd)
+{
+	return client_of(fd)->released;
+}
+
+void
+fake_stream_reset(void)
+{
+	for (int i = 0; i < client_count; i++) {
+		buf_clear(&clients[i].said);
+		buf_clear(&clients[i].heard);
+		clients[i] = (struct client){0};
+	}
+	client_count = 0;
+}
+
+/* --- delivery ------------------------------------------------------------ */
+static bool
+report(struct client *c, enum stream_event event)
+{
+	c->stream->fn(c->stream, event);
+	return true;
+}
+
+static bool
+report_end(struct client *c)
+{
+	struct stream *s = c->stream;
+
+	if (s->ended || (!s->talking && !c->watched) ||
+	    (!c->reset && !c->hung_up))
+		return false;
+	s->ended = true;
+	c->watched = false;
+	if (c->reset)
+		s->error = ECONNRESET;
+	s->broken = c->reset;
+	return report(c, c->reset ? STREAM_ERROR : STREAM_EOF);
+}
+
+static bool
+read_on(struct client *c)
+{
+	struct stream *s = c->stream;
+	struct buf *in = &s->buffers->input;
+	size_t n = c->said.n;
+
+	if (s->paused || n == 0 || in->n == in->max)
+		return false;
+	if (n > in->max - in->n)
+		n = in->max - in->n;
+	must(buf_add(in, c->said.p, n) == 0);
+	buf_consume(&c->said, n);
+	return report(c, STREAM_INPUT);
+}
+
+static bool
+deliver_one(struct client *c)
+{
+	struct stream *s = c->stream;
+
+	if (s == NULL)
+		return false;
+	if (c->drained) {
+		c->drained = false;
+		return report(c, STREAM_DRAINED);
+	}
+	if (c->reset)
+		return report_end(c);
+	if (s->talking && read_on(c))
+		return true;
+	if (!s->talking && c->watched && c->said.n > 0) {
+		c->watched = false;
+		return report(c, STREAM_PEEKED);
+	}
+	if (s->paused || c->said.n > 0)
+		return false;
+	return report_end(c);
+}
+
+bool
+fake_stream_deliver(void)
+{
+	bool any = false;
+
+	for (int i = 0; i < client_count; i++) {
+		while (deliver_one(&clients[i]))
+			any = true;
+	}
+	return any;
+}
+
+/* --- the module ---------------------------------------------------------- */
+void
+stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn)
+{
+	*s = (struct stream){.fd = fd, .fn = fn};
+	(void)loop;
+	client_of(fd)->stream = s;
+}
+
+static void
+forget(struct stream *s)
+{
+	if (s->buffers != NULL) {
+		buf_clear(&s->buffers->input);
+		buf_clear(&s->buffers->output);
+		mem_free(s->buffers);
+		s->buffers = NULL;
+	}
+	client_of(s->fd)->stream = NULL;
+	s->fd = -1;
+}
+
+void
+stream_close(struct stream *s)
+{
+	if (s->fd < 0)
+		return;
+	client_of(s->fd)->closed = true;
+	forget(s);
+}
+
+int
+stream_release(struct stream *s)
+{
+	int fd = s->fd;
+
+	if (fd < 0)
+		return -1;
+	client_of(fd)->released = true;
+	forget(s);
+	return fd;
+}
+
+int
+stream_watch(struct stream *s)
+{
+	must(!s->talking);
+	client_of(s->fd)->watched = true;
+	return 0;
+}
+
+void
+stream_unwatch(struct stream *s)
+{
+	if (s->fd >= 0)
+		client_of(s->fd)->watched = false;
+}
+
+struct span
+stream_peeked(const struct stream *s)
+{
+	struct span said = fake_stream_unread(s->fd);
+
+	if (said.n > STREAM_PEEK_MAX)
+		said.n = STREAM_PEEK_MAX;
+	return said;
+}
+
+static int
+need_buffers(struct stream *s)
+{
+	if (s->buffers != NULL)
+		return 0;
+	if ((s->buffers = mem_new(sizeof(*s->buffers))) == NULL)
+		return -1;
+	buf_init(&s->buffers->output, STREAM_OUTPUT_MAX);
+	return 0;
+}
+
+int
+stream_talk(struct stream *s, size_t input_max)
+{
+	if (need_buffers(s) < 0)
+		return -1;
+	buf_init(&s->buffers->input, input_max);
+	s->talking = true;
+	return 0;
+}
+
+struct span
+stream_input(const struct stream *s)
+{
+	return buf_span(&s->buffers->input);
+}
+
+void
+stream_consume(struct stream *s, size_t n)
+{
+	buf_consume(&s->buffers->input, n);
+}
+
+void
+stream_pause(struct stream *s)
+{
+	s->paused = true;
+}
+
+void
+stream_resume(struct stream *s)
+{
+	s->paused = false;
+}
+
+bool
+stream_has_beyond(const struct stream *s, size_t used)
+{
+	return stream_input(s).n > used || fake_stream_unread(s->fd).n > 0;
+}
+
+int
+stream_write(struct stream *s, const void *p, size_t n)
+{
+	struct client *c = client_of(s->fd);
+
+	if (!c->blocked) {
+		must(buf_add(&c->heard, p, n) == 0);
+		return 0;
+	}
+	if (need_buffers(s) < 0)
+		return -1;
+	return buf_add(&s->buffers->output, p, n);
+}
+
+size_t
+stream_unsent(const struct stream *s)
+{
+	return s->buffers == NULL ? 0 : s->buffers->output.n;
+}
+
+int
+stream_error(const struct stream *s)
+{
+	return s->error;
+}

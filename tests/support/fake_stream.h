@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/* support/fake_stream.h - clients without sockets.
+ *
+ * Takes the place of net/stream.c. A client is known by its descriptor's number,
+ * also after its stream is closed. What the test lets a client do is delivered
+ * by fake_stream_deliver(), outside of any callback. */
+#ifndef DOORBELL_TESTS_FAKE_STREAM_H
+#define DOORBELL_TESTS_FAKE_STREAM_H
+
+#include <stdbool.h>
+
+#include "net/stream.h"
+
+#define FAKE_STREAM_FIRST_FD 100000 /* no real descriptor has this number */
+
+/* A number for a new client. */
+int fake_stream_new_fd(void);
+void fake_stream_say(int fd, const void *p, size_t n);
+void fake_stream_hang_up(int fd);
+void fake_stream_reset_by_client(int fd);
+/* The client stops reading, or reads on. */
+void fake_stream_block(int fd, bool blocked);
+/* Report whatever can be reported, until nothing is left; true if anything
+ * was. */
+bool fake_stream_deliver(void);
+
+/* All that was sent to the client so far. */
+struct span fake_stream_heard(int fd);
+/* Bytes that the client has said and nobody has read. */
+struct span fake_stream_unread(int fd);
+bool fake_stream_is_closed(int fd);
+bool fake_stream_is_released(int fd);
+/* Forget all clients. */
+void fake_stream_reset(void);
+
+#endif
