@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 /* A line costs one send(2) while the log daemon keeps up. A datagram socket's
  * queue is short (net.unix.max_dgram_qlen: 10 by default), so EAGAIN is normal
@@ -30,8 +31,8 @@
 
 #define LINE_MAX_BYTES 4096 /* what postlogd(8) reads of a datagram */
 #define RETRY_MS 1000       /* between two attempts to connect */
-#define STDERR_RETRY_MS 50
-#define BURST_MAX 64 /* queued lines sent per tick */
+#define STDERR_RETRY_MS 20
+#define BURST_MAX 1000 /* queued lines sent per tick: some 2 ms */
 #define ROOM_AGAIN (LOGSOCK_QUEUE_MAX / 4 * 3)
 
 struct line {
@@ -490,6 +491,7 @@ logsock_free(struct logsock **lp)
 int
 logsock_attach(struct logsock *l, struct loop *loop)
 {
+	must(l->loop == NULL);
 	l->loop = loop;
 	loop_timer_init(&l->retry, loop, on_retry);
 	if (l->fd >= 0)

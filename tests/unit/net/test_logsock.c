@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: ISC */
+/* links: fake_clock fake_mem */
+#include "net/logsock.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "support/fake_clock.h"
+#include "support/fake_mem.h"
+
+#define RETRY_MS 1000 /* as in logsock.c */
+
+static char directory[] = "/tmp/logsock.XXXXXX";
+static char path[64], other_path[64];
+static struct loop *loop;
+static struct logsock *l;
+static int reader = -1;
+static char got[8192]; /* the last datagram */
+
+static int
+reader_at(const char *where)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", where);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+static void
+reader_stop(void)
+{
+	close(reader);
+	reader = -1;
+	unlink(path);
+}
+
+/* False when nothing waits. */
+static bool
+next_line(void)
+{
+	ssize_t n = recv(reader, got, sizeof(got) - 1, MSG_DONTWAIT);
+
+	if (n < 0)
+		return false;
+	got[n] = '\0';
+	return true;
+}
+
+static struct logsock_options
+options(enum logsock_kind kind)
+{
+	return (struct logsock_options){
+	    .kind = kind,
+	    .path = path,
+	    .facility = LOG_MAIL,
+	    .host = "mx",
+	    .tag = {"postfix/postscreen", "postfix/dnsblog"},
+	};
+}
+
+static void
+open_log(enum logsock_kind kind)
+{
+	struct logsock_options o = options(kind);
+	struct errtext why;
+
+	l = logsock_new(&o, &why);
+	if (l == NULL)
+		fail_msg("%s", why.text);
+}
+
+static void
+say(const char *text)
+{
+	logsock_write(LOG_LEVEL_INFO, LOG_VOICE_MAIN, text, strlen(text), l);
+}
+
+static void
+say_number(int i)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "line %d", i);
+	say(text);
+}
+
+static bool
+got_ends_with(const char *text)
+{
+	size_t n = strlen(got), m = strlen(text);
+
+	return n >= m && strcmp(got + n - m, text) == 0;
+}
+
+static void
+next_line_is(const char *text)
+{
+	if (!next_line())
+		fail_msg("nothing came in place of \"%s\"", text);
+	if (!got_ends_with(text))
+		fail_msg("\"%s\" does not end with \"%s\"", got, text);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fake_clock_reset();
+	snprintf(path, sizeof(path), "%s/log", directory);
+	snprintf(other_path, sizeof(other_path), "%s/other", directory);
+	loop = loop_new();
+	reader = reader_at(path);
+	return loop == NULL ? -1 : 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	logsock_free(&l);
+	logsock_free(&l);
+	reader_stop();
+	loop_free(&loop);
+	assert_int_equal(fake_mem_live(), 0);
+	return 0;
+}
+
+static void
+stop(struct loop_timer *timer)
+{
+	loop_stop(timer->loop);
+}
+
+static void
+run_for(int64_t ms)
+{
+	struct loop_timer timer;
+
+	loop_timer_init(&timer, loop, stop);
+	assert_int_equal(loop_timer_start(&timer, ms), 0);
+	assert_int_equal(loop_run(loop), 0);
+}
+
+/* --- framing ------------------------------------------------------------- */
+static void
+lines_look_as_postfix_writes_them(void **state)
+{
+	static const struct {
+		const char *name;
+		enum logsock_kind kind;
+		enum log_level level;
+		enum log_voice voice;
+		int64_t at;
+		const char *want; /* %ld is the pid */
+	} cases[] = {
+	    {"info", LOGSOCK_SYSLOG, LOG_LEVEL_INFO, LOG_VOICE_MAIN, 1700000000,
+		"<22>Nov 14 22:13:20 postfix/postscreen[%ld]: text"},
+	    {"day below ten", LOGSOCK_SYSLOG, LOG_LEVEL_INFO, LOG_VOICE_MAIN,
+		1699000000,
+		"<22>Nov  3 08:26:40 postfix/postscreen[%ld]: text"},
+	    {"debug", LOGSOCK_SYSLOG, LOG_LEVEL_DEBUG, LOG_VOICE_DNSBLOG,
+		1700000000, "<23>Nov 14 22:13:20 postfix/dnsblog[%ld]: text"},
+	    {"warning", LOGSOCK_SYSLOG, LOG_LEVEL_WARNING, LOG_VOICE_MAIN,
+		1700000001,
+		"<20>Nov 14 22:13:21 postfix/postscreen[%ld]: text"},
+	    {"error", LOGSOCK_SYSLOG, LOG_LEVEL_ERROR, LOG_VOICE_MAIN,
+		1700000000,
+		"<19>Nov 14 22:13:20 postfix/postscreen[%ld]: text"},
+	    {"fatal", LOGSOCK_SYSLOG, LOG_LEVEL_FATAL, LOG_VOICE_MAIN,
+		1700000000,
+		"<18>Nov 14 22:13:20 postfix/postscreen[%ld]: text"},
+	    {"panic", LOGSOCK_SYSLOG, LOG_LEVEL_PANIC, LOG_VOICE_MAIN,
+		1700000000,
+		"<18>Nov 14 22:13:20 postfix/postscreen[%ld]: text"},
+	    {"postlog", LOGSOCK_POSTLOG, LOG_LEVEL_WARNING, LOG_VOICE_DNSBLOG,
+		1700000000, "Nov 14 22:13:20 mx postfix/dnsblog[%ld]: text"},
+	    {"postlog, day below ten", LOGSOCK_POSTLOG, LOG_LEVEL_INFO,
+		LOG_VOICE_MAIN, 1699000000,
+		"Nov 03 08:26:40 mx postfix/postscreen[%ld]: text"},
+	};
+	char want[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_log(cases[i].kind);
+		fake_clock_set_wall((struct wall){cases[i].at});
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(want, sizeof(want), cases[i].want, (long)getpid());
+#pragma GCC diagnostic pop
+		logsock_write(cases[i].level, cases[i].voice, "text", 4, l);
+		if (!next_line() || strcmp(got, want) != 0)
+			fail_msg(
+			    "%s: \"%s\", not \"%s\"", cases[i].name, got, want);
+		logsock_free(&l);
+	}
+}
+
+static void
+stamp_follows_the_clock(void **state)
+{
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	say("a");
+	fake_clock_advance(999);
+	say("b");
+	fake_clock_advance(1);
+	say("c");
+	assert_true(next_line());
+	assert_memory_equal(got, "<22>Nov 14 22:13:20", 19);
+	assert_true(next_line());
+	assert_memory_equal(got, "<22>Nov 14 22:13:20", 19);
+	assert_true(next_line());
+	assert_memory_equal(got, "<22>Nov 14 22:13:21", 19);
+}
+
+static void
+long_line_is_cut_at_what_postlogd_reads(void **state)
+{
+	char text[6000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	open_log(LOGSOCK_POSTLOG);
+	logsock_write(LOG_LEVEL_INFO, LOG_VOICE_MAIN, text, sizeof(text), l);
+	assert_true(next_line());
+	assert_int_equal(strlen(got), 4096);
+}
+
+static void
+wrong_options_are_refused(void **state)
+{
+	struct logsock_options o[5];
+	struct errtext why;
+	char long_text[4096];
+	size_t i;
+
+	(void)state;
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	for (i = 0; i < 5; i++)
+		o[i] = options(LOGSOCK_POSTLOG);
+	o[0].path = NULL;
+	o[1].path = long_text;
+	o[2].host = NULL;
+	o[3].tag[LOG_VOICE_DNSBLOG] = NULL;
+	o[4].tag[LOG_VOICE_MAIN] = long_text;
+	for (i = 0; i < 5; i++) {
+		why.text[0] = '\0';
+		errno = 0;
+		l = logsock_new(&o[i], &why);
+		if (l != NULL || errno != EINVAL || why.text[0] == '\0')
+			fail_msg("case %zu was accepted", i);
+	}
+}
+
+/* --- a reader that does not keep up -------------------------------------- */
+static void
+burst_waits_and_keeps_its_order(void **state)
+{
+	int i, n;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	for (i = 0; i < 1000; i++)
+		say_number(i);
+	for (n = 0; n < 1000; run_for(1)) {
+		while (next_line()) {
+			char want[32];
+
+			snprintf(want, sizeof(want), ": line %d", n++);
+			assert_true(got_ends_with(want));
+		}
+	}
+	assert_int_equal(n, 1000);
+	say("after");
+	next_line_is(": after");
+	assert_int_equal(logsock_drops(l), 0);
+}
+
+static void
+burst_before_the_loop_waits_too(void **state)
+{
+	int i, n = 0;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	for (i = 0; i < 50; i++)
+		say_number(i);
+	while (next_line())
+		n++;
+	assert_in_range(n, 1, 49); /* else this tests nothing */
+	say("more");               /* tries the queue first */
+	while (next_line())
+		n++;
+	assert_int_equal(logsock_attach(l, loop), 0);
+	while (n < 51) {
+		run_for(1);
+		while (next_line())
+			n++;
+	}
+	assert_int_equal(n, 51);
+	assert_true(got_ends_with(": more"));
+}
+
+static int64_t
+cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+waiting_costs_nothing(void **state)
+{
+	int64_t before;
+	int i;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	for (i = 0; i < 1000; i++)
+		say_number(i);
+	before = cpu_ms();
+	run_for(300);
+	assert_true(cpu_ms() - before < 100);
+}
+
+static void
+lost_lines_are_counted_and_told(void **state)
+{
+	static char text[1800];
+	uint64_t lost;
+	int i, n = 0, reports = 0;
+	char want[64];
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	memset(text, 'x', sizeof(text));
+	for (i = 0; i < 1000; i++)
+		logsock_write(
+		    LOG_LEVEL_INFO, LOG_VOICE_MAIN, text, sizeof(text), l);
+	lost = logsock_drops(l);
+	assert_in_range(lost, 300, 600);
+	snprintf(
+	    want, sizeof(want), "warning: %d log lines were lost", (int)lost);
+	for (i = 0; i < 2000 && reports == 0; i++, run_for(1)) {
+		while (next_line()) {
+			if (strstr(got, want) != NULL) {
+				assert_memory_equal(got, "<20>", 4);
+				reports++;
+			} else {
+				n++;
+			}
+		}
+	}
+	assert_int_equal(reports, 1);
+	assert_int_equal(n + (int)lost, 1000);
+	say("after");
+	next_line_is(": after");
+	assert_int_equal(logsock_drops(l), lost);
+}
+
+/* The report comes before the first line that finds room again. */
+static void
+report_stands_where_the_lines_are_missing(void **state)
+{
+	int i;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	for (i = 0; i < 100; i++)
+		say_number(i);
+	fake_mem_fail_after(0);
+	say("lost");
+	say("lost too");
+	fake_mem_heal();
+	assert_int_equal(logsock_drops(l), 2);
+	say("found");
+	assert_int_equal(logsock_drops(l), 2);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	for (i = 0; i < 100; i++) {
+		char want[32];
+
+		snprintf(want, sizeof(want), ": line %d", i);
+		if (!next_line()) {
+			run_for(1);
+			assert_true(next_line());
+		}
+		assert_true(got_ends_with(want));
+	}
+	run_for(1);
+	assert_true(next_line());
+	assert_non_null(strstr(got, "warning: 2 log lines were lost"));
+	next_line_is(": found");
+}
+
+/* --- a daemon that goes and comes ---------------------------------------- */
+static void
+restarted_daemon_is_found_at_once(void **state)
+{
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	say("one");
+	next_line_is(": one");
+	fake_clock_advance(RETRY_MS);
+	reader_stop();
+	reader = reader_at(path);
+	say("two");
+	next_line_is(": two");
+}
+
+static void
+connecting_is_tried_once_a_second(void **state)
+{
+	int i;
+
+	(void)state;
+	reader_stop();
+	open_log(LOGSOCK_SYSLOG); /* tries, in vain */
+	for (i = 0; i < 3; i++)
+		say_number(i);
+	reader = reader_at(path);
+	fake_clock_advance(RETRY_MS - 1);
+	say("3");
+	assert_false(next_line());
+	fake_clock_advance(1);
+	say("4");
+	for (i = 0; i < 3; i++) {
+		assert_true(next_line());
+		assert_int_equal(got[strlen(got) - 1], '0' + i);
+	}
+	next_line_is(": 3");
+	next_line_is(": 4");
+}
+
+static void
+loop_reconnects_by_itself(void **state)
+{
+	int64_t before;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	say("a");
+	next_line_is(": a");
+	fake_clock_advance(RETRY_MS);
+	reader_stop();
+	say("b");
+	fake_clock_advance(RETRY_MS); /* by the time that the timer fires */
+	before = cpu_ms();
+	run_for(RETRY_MS / 4);
+	assert_true(cpu_ms() - before < 100);
+	reader = reader_at(path);
+	run_for(RETRY_MS);
+	next_line_is(": b");
+	assert_int_equal(logsock_drops(l), 0);
+}
+
+static void
+another_path_is_used_from_now_on(void **state)
+{
+	int old;
+
+	(void)state;
+	open_log(LOGSOCK_POSTLOG);
+	assert_int_equal(logsock_repath(l, other_path), 0);
+	say("a");
+	next_line_is(": a"); /* the connection stays */
+	fake_clock_advance(RETRY_MS);
+	old = reader;
+	reader = reader_at(other_path);
+	close(old);
+	say("b");
+	next_line_is(": b");
+	unlink(other_path);
+}
+
+static void
+last_lines_are_tried_at_the_end(void **state)
+{
+	int i, n = 0;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	for (i = 0; i < 15; i++)
+		say_number(i);
+	while (next_line())
+		n++;
+	logsock_free(&l);
+	while (next_line())
+		n++;
+	assert_int_equal(n, 15);
+}
+
+static void
+child_has_its_own_pid_and_no_queue(void **state)
+{
+	char want[64];
+	int i, status;
+	pid_t pid;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	for (i = 0; i < 100; i++)
+		say_number(i);
+	while (next_line())
+		continue;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		logsock_after_fork(l);
+		if (loop_after_fork(loop) < 0)
+			_exit(1);
+		say("child");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	snprintf(want, sizeof(want), "[%ld]: child", (long)pid);
+	next_line_is(want);
+	assert_false(next_line());
+	run_for(1); /* the parent's queue is still the parent's */
+	assert_true(next_line());
+	snprintf(want, sizeof(want), "[%ld]: line ", (long)getpid());
+	assert_non_null(strstr(got, want));
+}
+
+/* --- stderr -------------------------------------------------------------- */
+static void
+stderr_gets_whole_lines_without_blocking(void **state)
+{
+	struct logsock_options o = options(LOGSOCK_STDERR);
+	char want[64], in[65536];
+	int fd[2], saved, i, lines = 0;
+	ssize_t n, at;
+
+	(void)state;
+	o.path = NULL;
+	assert_int_equal(pipe(fd), 0);
+	saved = dup(STDERR_FILENO);
+	assert_true(dup2(fd[1], STDERR_FILENO) >= 0);
+	l = logsock_new(&o, NULL);
+	assert_non_null(l);
+	assert_int_equal(logsock_attach(l, loop), 0);
+	say("first");
+	n = read(fd[0], in, sizeof(in));
+	snprintf(want, sizeof(want), "postfix/postscreen[%ld]: first\n",
+	    (long)getpid());
+	assert_int_equal(n, strlen(want));
+	assert_memory_equal(in, want, strlen(want));
+
+	for (i = 0; i < 5000; i++)
+		say("more than a pipe holds"); /* one m in each */
+	for (i = 0; i < 100 && lines < 5000; i++) {
+		n = read(fd[0], in, sizeof(in));
+		for (at = 0; at < n; at++)
+			lines += in[at] == 'm';
+		say("x"); /* something to read for sure */
+		run_for(25);
+	}
+	logsock_free(&l);
+	dup2(saved, STDERR_FILENO); /* it was not closed */
+	close(saved);
+	close(fd[0]);
+	close(fd[1]);
+	assert_true(i < 100);
+}
+
+static void
+memory_that_runs_out_leaks_nothing(void **state)
+{
+	struct logsock_options o = options(LOGSOCK_POSTLOG);
+	struct errtext why;
+	unsigned n;
+	long before = fake_mem_live();
+
+	(void)state;
+	for (n = 0; n < 20 && l == NULL; n++) {
+		fake_mem_fail_after(n);
+		l = logsock_new(&o, &why);
+		fake_mem_heal();
+		if (l == NULL) {
+			assert_int_equal(errno, ENOMEM);
+			assert_int_equal(fake_mem_live(), before);
+		}
+	}
+	assert_int_equal(n, 6);
+}
+
+static int
+make_directory(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	return mkdtemp(directory) == NULL ? -1 : 0;
+}
+
+static int
+remove_directory(void **state)
+{
+	(void)state;
+	return rmdir(directory);
+}
+
+#define LOGSOCK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    LOGSOCK_TEST(lines_look_as_postfix_writes_them),
+	    LOGSOCK_TEST(stamp_follows_the_clock),
+	    LOGSOCK_TEST(long_line_is_cut_at_what_postlogd_reads),
+	    LOGSOCK_TEST(wrong_options_are_refused),
+	    LOGSOCK_TEST(burst_waits_and_keeps_its_order),
+	    LOGSOCK_TEST(burst_before_the_loop_waits_too),
+	    LOGSOCK_TEST(waiting_costs_nothing),
+	    LOGSOCK_TEST(lost_lines_are_counted_and_told),
+	    LOGSOCK_TEST(report_stands_where_the_lines_are_missing),
+	    LOGSOCK_TEST(restarted_daemon_is_found_at_once),
+	    LOGSOCK_TEST(connecting_is_tried_once_a_second),
+	    LOGSOCK_TEST(loop_reconnects_by_itself),
+	    LOGSOCK_TEST(another_path_is_used_from_now_on),
+	    LOGSOCK_TEST(last_lines_are_tried_at_the_end),
+	    LOGSOCK_TEST(child_has_its_own_pid_and_no_queue),
+	    LOGSOCK_TEST(stderr_gets_whole_lines_without_blocking),
+	    LOGSOCK_TEST(memory_that_runs_out_leaks_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
