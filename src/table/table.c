@@ -8,6 +8,8 @@
 #include "table/cidr.h"
 #include "table/load.h"
 #include "table/pairs.h"
+#include "table/pattern.h"
+#include "table/postmap.h"
 #include "table/watch.h"
 
 /* A table is a source of text and a form that the text is read into; the rows
@@ -42,6 +44,7 @@ enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
 struct contents {
 	struct cidr *cidr;
 	struct pairs *pairs;
+	struct pattern *pattern;
 	char *constant;
 };
 
@@ -61,6 +64,7 @@ contents_clear(struct contents *c)
 {
 	cidr_free(&c->cidr);
 	pairs_free(&c->pairs);
+	pattern_free(&c->pattern);
 	mem_free(c->constant);
 	c->constant = NULL;
 }
@@ -98,18 +102,17 @@ find_type(struct span word)
 	return NULL;
 }
 
-/* The usable type whose word is the least edits away. */
-static const struct type *
+/* The type whose word is the least edits away, or what works instead. */
+static const char *
 nearest_type(const char *word)
 {
 	const struct type *best = &types[0];
 
 	for (size_t i = 0; i < TYPE_COUNT; i++)
-		if (types[i].source != SOURCE_NOWHERE &&
-		    text_distance(word, types[i].word) <
-			text_distance(word, best->word))
+		if (text_distance(word, types[i].word) <
+		    text_distance(word, best->word))
 			best = &types[i];
-	return best;
+	return best->instead != NULL ? best->instead : best->word;
 }
 
 static const struct type *
@@ -131,7 +134,7 @@ choose_type(struct span spec, struct errtext *why)
 		text[word.n] = '\0';
 		errtext_set(why,
 		    "unknown table type \"%s\"; did you mean \"%s\"?", text,
-		    nearest_type(text)->word);
+		    nearest_type(text));
 		return NULL;
 	}
 	if (type->source == SOURCE_NOWHERE) {
@@ -157,7 +160,11 @@ read_text(const struct type *type, struct span text, struct load *l,
 		out_r->pairs = pairs_read_text(text, l);
 		return out_r->pairs == NULL ? -1 : 0;
 	case FORM_REGEXP:
+		out_r->pattern = pattern_read(PATTERN_POSIX, text, l);
+		return out_r->pattern == NULL ? -1 : 0;
 	case FORM_PCRE:
+		out_r->pattern = pattern_read(PATTERN_PERL, text, l);
+		return out_r->pattern == NULL ? -1 : 0;
 	case FORM_CONSTANT:
 		break;
 	}
@@ -176,12 +183,37 @@ open_file(struct table *t, struct load *l)
 {
 	struct buf text;
 
-	t->has_file = true;
 	buf_init(&text, TABLE_FILE_MAX);
 	if (watch_open(&t->watch, t->name, t->type->suffix) < 0 ||
 	    watch_read(&t->watch, &text) < 0 ||
 	    read_text(t->type, buf_span(&text), l, &t->now) < 0)
 		report_unreadable(l, strerror(errno));
+	buf_clear(&text);
+}
+
+/* Indexed files: the change of the index is what is watched. */
+static void
+open_index(struct table *t, struct load *l)
+{
+	struct postmap_job job = {
+	    .program = l->options.postmap,
+	    .config_directory = l->options.config_directory,
+	    .spec = t->spec,
+	    .wait_ms = POSTMAP_WAIT_MS,
+	};
+	struct errtext why;
+	struct buf text;
+
+	buf_init(&text, TABLE_FILE_MAX);
+	if (watch_open(&t->watch, t->name, t->type->suffix) < 0) {
+		report_unreadable(l, strerror(errno));
+	} else if (postmap_dump(&job, &text, &why) < 0) {
+		report_unreadable(l, why.text);
+	} else {
+		t->now.pairs = pairs_read_dump(buf_span(&text), l);
+		if (t->now.pairs == NULL)
+			report_unreadable(l, strerror(errno));
+	}
 	buf_clear(&text);
 }
 
@@ -231,8 +263,12 @@ open_contents(struct table *t, struct load *l, struct errtext *why)
 	}
 	if (t->type->source == SOURCE_FILE && t->name[0] == '{')
 		return open_rules(t, l, why);
+	t->has_file = true;
 	l->file = t->name;
-	open_file(t, l);
+	if (t->type->source == SOURCE_FILE)
+		open_file(t, l);
+	else
+		open_index(t, l);
 	return 0;
 }
 
@@ -316,6 +352,8 @@ table_find(const struct table *t, const char *key, struct table_match *match_r)
 			   : cidr_find(t->now.cidr, &a, match_r);
 	if (t->now.pairs != NULL)
 		return pairs_find(t->now.pairs, key, match_r);
+	if (t->now.pattern != NULL)
+		return pattern_find(t->now.pattern, key, match_r);
 	if (t->now.constant == NULL)
 		return TABLE_ABSENT;
 	match_r->value = t->now.constant;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "table/perlre.h"
+
+#include <errno.h>
+#include <pcre2.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Keys come from clients, and a pattern like (a+)+$ takes exponential time on
+ * the right one; so the work of one match is bounded far above what any sane
+ * pattern needs for a key of 2048 bytes and far below what a client would
+ * notice. Bytes are matched, not characters: Postfix does the same. */
+
+enum { MATCH_LIMIT = 100000, HEAP_LIMIT_KIB = 8192 };
+
+struct perlre {
+	pcre2_code *code;
+	pcre2_match_data *found; /* written by every match */
+	pcre2_match_context *limits;
+	uint32_t group_count;
+};
+
+static const struct {
+	char letter;
+	uint32_t option;
+} flag_options[] = {
+    {'i', PCRE2_CASELESS},
+    {'m', PCRE2_MULTILINE},
+    {'s', PCRE2_DOTALL},
+    {'x', PCRE2_EXTENDED},
+    {'A', PCRE2_ANCHORED},
+    {'E', PCRE2_DOLLAR_ENDONLY},
+    {'U', PCRE2_UNGREEDY},
+    {'X', 0},
+};
+
+static int
+toggle_flag(uint32_t *options, char letter)
+{
+	size_t n = sizeof(flag_options) / sizeof(flag_options[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		if (flag_options[i].letter == letter) {
+			*options ^= flag_options[i].option;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static pcre2_code *
+compile(const char *pattern, uint32_t options, struct errtext *why)
+{
+	PCRE2_UCHAR text[256];
+	PCRE2_SIZE offset;
+	pcre2_code *code;
+	int error;
+
+	code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+	    options, &error, &offset, NULL);
+	if (code == NULL) {
+		pcre2_get_error_message(error, text, sizeof(text));
+		errtext_set(why, "error in regex at offset %zu: %s",
+		    (size_t)offset, (const char *)text);
+	}
+	return code;
+}
+
+static struct perlre *
+perlre_wrap(pcre2_code *code)
+{
+	struct perlre *re = mem_new(sizeof(*re));
+
+	if (re == NULL) {
+		pcre2_code_free(code);
+		return NULL;
+	}
+	re->code = code;
+	re->found = pcre2_match_data_create(GROUPS_MAX, NULL);
+	re->limits = pcre2_match_context_create(NULL);
+	if (re->found == NULL || re->limits == NULL) {
+		perlre_free(&re);
+		errno = ENOMEM;
+		return NULL;
+	}
+	pcre2_set_match_limit(re->limits, MATCH_LIMIT);
+	pcre2_set_heap_limit(re->limits, HEAP_LIMIT_KIB);
+	pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &re->group_count);
+	return re;
+}
+
+struct perlre *
+perlre_new(const char *pattern, struct span flags, struct errtext *why)
+{
+	uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL;
+	struct perlre *re = NULL;
+	pcre2_code *code;
+
+	for (size_t i = 0; i < flags.n; i++) {
+		if (toggle_flag(&options, flags.p[i]) < 0) {
+			errtext_set(
+			    why, "unknown regexp option \"%c\"", flags.p[i]);
+			return NULL;
+		}
+	}
+	code = compile(pattern, options, why);
+	if (code != NULL && (re = perlre_wrap(code)) == NULL)
+		errtext_set(why, "%s", strerror(errno));
+	return re;
+}
+
+void
+perlre_free(struct perlre **re)
+{
+	if (*re == NULL)
+		return;
+	pcre2_code_free((*re)->code);
+	pcre2_match_data_free((*re)->found);
+	pcre2_match_context_free((*re)->limits);
+	mem_free(*re);
+	*re = NULL;
+}
+
+size_t
+perlre_group_count(const struct perlre *re)
+{
+	return re->group_count;
+}
+
+/* A look-behind with \K can make a match that ends before it starts. */
+static void
+copy_groups(const struct perlre *re, const char *key, uint32_t set,
+    struct groups *groups_r)
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(re->found);
+
+	for (uint32_t i = 0; i < GROUPS_MAX; i++, at += 2) {
+		groups_r->at[i] = span_of(key, 0);
+		if (i < set && at[0] != PCRE2_UNSET && at[1] >= at[0])
+			groups_r->at[i] = span_of(key + at[0], at[1] - at[0]);
+	}
+}
+
+enum groups_match
+perlre_match(const struct perlre *re, const char *key, struct groups *groups_r)
+{
+	int rc = pcre2_match(re->code, (PCRE2_SPTR)key, strlen(key), 0, 0,
+	    re->found, re->limits);
+
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return GROUPS_NO;
+	if (rc < 0)
+		return GROUPS_GAVE_UP;
+	copy_groups(re, key, rc == 0 ? GROUPS_MAX : (uint32_t)rc, groups_r);
+	return GROUPS_YES;
+}
