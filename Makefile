@@ -1,12 +1,13 @@
 # doorbell - GNU make, no configure step. `make help` lists the targets.
 #
-# SAN=asan|ubsan|sanitize selects instrumentation; every combination has its
-# own directory under build/.
+# SAN=asan|ubsan|sanitize|cover|fuzz selects instrumentation (sanitize: ASan and
+# UBSan together); each has its own directory under build/.
 
 CC ?= gcc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr
 SBINDIR ?= $(PREFIX)/sbin
+DAEMONDIR ?= $(PREFIX)/lib/postfix/sbin
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/doorbell
 SYSCONFDIR ?= /etc
@@ -18,6 +19,7 @@ CLANG ?= clang
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY ?= clang-tidy
 SAN ?=
+JOBS ?= 6
 V ?=
 
 VERSION := 0.1.0
@@ -40,12 +42,17 @@ SAN_FLAGS_asan := -fsanitize=address
 SAN_FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_FLAGS_sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_FLAGS_cover := --coverage
+SAN_FLAGS_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 ifneq ($(SAN),)
 override CFLAGS += $(SAN_FLAGS_$(SAN)) -O1 -fno-omit-frame-pointer
 override LDFLAGS += $(SAN_FLAGS_$(SAN))
 else
 override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
+
+# Under libFuzzer its own main() runs the targets, else ours runs the corpora.
+FUZZ_MAIN = $(if $(filter fuzz,$(SAN)),,$B/tests/support/fuzz_main.o)
+FUZZ_LDFLAGS = $(if $(filter fuzz,$(SAN)),-fsanitize=fuzzer)
 
 LIB_SRC := $(sort $(wildcard src/*/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o)
@@ -77,7 +84,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .SECONDEXPANSION:
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
 	fuzz cover lint format format-check tidy man demo deps install \
-	uninstall dist clean help
+	uninstall dist clean help check-all parity integration-postscreen fuzz-run
 
 all: $(PROGRAMS)  ## build doorbelld
 
@@ -104,7 +111,11 @@ $(UNIT_BIN): $B/%: $B/%.o $$(call fakes,$$*.c) $(LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(TEST_LIBS)
 
-$(FUZZ_BIN): $B/%: $B/%.o $B/tests/support/fuzz_main.o $$(call fakes,$$*.c) $(LIB)
+$(FUZZ_BIN): $B/%: $B/%.o $$(FUZZ_MAIN) $$(call fakes,$$*.c) $(LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/tests/support/table_query: $B/tests/support/table_query.o $(LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -115,15 +126,45 @@ $(REPLAY_BIN): $(REPLAY_SRC:%.c=$B/%.o) $$(call fakes,$$(REPLAY_SRC)) $(LIB)
 -include $(shell find build -name '*.d' 2>/dev/null)
 
 # --- tests ------------------------------------------------------------------
+# What `check` promises, each in a line of its own so that a failure names itself.
+check:  ## all tests (installs what is missing; root)
+	tests/support/deps.sh check
+	$(MAKE) check-all
+
+check-all: override WERROR := 1
+check-all:
+	$(MAKE) WERROR=1 all
+	$(MAKE) WERROR=1 lint
+	$(MAKE) WERROR=1 unit replay fuzz-corpus parity
+	$(MAKE) WERROR=1 CC=$(CLANG) B=build/clang unit replay fuzz-corpus
+	$(MAKE) WERROR=1 SAN=asan unit replay fuzz-corpus
+	$(MAKE) WERROR=1 SAN=ubsan unit replay fuzz-corpus
+	$(MAKE) WERROR=1 valgrind
+	$(MAKE) WERROR=1 integration
+	$(MAKE) WERROR=1 SAN=sanitize integration
+
 unit: $(UNIT_BIN)  ## unit tests of every module
 	$Qtests/support/run-tests.sh $(UNIT_BIN)
 
 replay: $(REPLAY_BIN)  ## scenarios on a virtual clock
-	$Q$(if $(REPLAY_BIN),$(REPLAY_BIN) tests/replay/*.bell)
+	$Q$(REPLAY_BIN) tests/replay/*.bell
 
 fuzz-corpus: $(FUZZ_BIN)  ## run every fuzz target over its corpus
 	$Qset -e; for f in $(FUZZ_BIN); do \
 		$$f tests/fuzz/corpus/$$(basename $$f | sed s/fuzz_//); done
+
+parity: all $B/tests/support/table_query  ## same answers as postconf(1) and postmap(1)
+	$QDOORBELLD=$B/doorbelld $(PYTHON) tests/parity/postconf.py
+	$QTABLE_QUERY=$B/tests/support/table_query $(PYTHON) tests/parity/postmap.py
+
+integration: $B/doorbelld  ## a real Postfix and a real rbldnsd (root)
+	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
+		$(PYTHON) -m pytest -q -n $(JOBS) tests/integration
+
+# The same scenarios against Postfix's own postscreen: what passes there and
+# here is what a site that moves will not notice.
+integration-postscreen:  ## the integration ring against postscreen(8)
+	$QSCREENER=postscreen $(PYTHON) -m pytest -q -n $(JOBS) tests/integration
 
 asan:  ## unit tests and scenarios under AddressSanitizer
 	$(MAKE) SAN=asan unit replay fuzz-corpus
@@ -131,11 +172,75 @@ asan:  ## unit tests and scenarios under AddressSanitizer
 ubsan:  ## unit tests and scenarios under UndefinedBehaviorSanitizer
 	$(MAKE) SAN=ubsan unit replay fuzz-corpus
 
-clean:  ## remove what was built
-	$(RM) -r build compile_commands.json
+VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full \
+	--errors-for-leak-kinds=definite,possible --show-leak-kinds=definite,possible \
+	--child-silent-after-fork=yes
+valgrind: $(UNIT_BIN) $(REPLAY_BIN)  ## unit tests and scenarios under valgrind
+	$QWRAP="$(VALGRIND)" tests/support/run-tests.sh $(UNIT_BIN)
+	$Q$(VALGRIND) $(REPLAY_BIN) tests/replay/*.bell
+
+# libFuzzer, all targets side by side on two cores.
+SECONDS ?= 60
+fuzz:  ## run every fuzz target for SECONDS each (clang)
+	$(MAKE) CC=$(CLANG) SAN=fuzz B=build/fuzz fuzz-run
+
+fuzz-run: $(FUZZ_BIN)
+	$Qset -e; for f in $(FUZZ_BIN); do \
+		c=tests/fuzz/corpus/$$(basename $$f | sed s/fuzz_//); \
+		mkdir -p $B/corpus/$$(basename $$f); \
+		$$f -max_total_time=$(SECONDS) $B/corpus/$$(basename $$f) $$c; done
+
+cover:  ## line coverage of unit tests and scenarios
+	$(MAKE) SAN=cover unit replay fuzz-corpus
+	$Qtests/support/coverage.sh build/cover
+
+# --- static checks ----------------------------------------------------------
+lint: format-check man $B/doorbelld  ## style, layers, tables against documents
+	$Qset -e; for t in tests/lint/*.sh; do CC="$(CC)" DOORBELLD=$B/doorbelld $$t; done
+
+tidy:  ## clang-tidy and cppcheck
+	$(CLANG_TIDY) --quiet $(LIB_SRC) $(wildcard src/*.c) -- $(CPPFLAGS) -std=c11
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+		--enable=warning,portability --suppress=missingIncludeSystem \
+		-Iinclude -D_GNU_SOURCE src
+
+man:  ## check the manual pages
+	$Qmandoc -Tlint -W warning $(MAN)
 
 format:  ## reformat all C files
 	$(CLANG_FORMAT) -i $(ALL_C) $(ALL_H)
 
 format-check:  ## fail when a C file is not formatted
-	$(CLANG_FORMAT) --dry-run -Werror $(ALL_C) $(ALL_H)
+	$Q$(CLANG_FORMAT) --dry-run -Werror $(ALL_C) $(ALL_H)
+
+# --- for people ---------------------------------------------------------------
+demo:  ## doorbelld in front of a real Postfix (installs what is missing; root)
+	tests/support/deps.sh demo
+	$(MAKE) all
+	$QDOORBELLD=$(CURDIR)/$B/doorbelld $(PYTHON) tests/demo/demo.py
+
+deps:  ## install what building and testing needs (root)
+	tests/support/deps.sh check
+
+install: $B/doorbelld  ## install program, manual pages and samples
+	$(INSTALL) -d $(DESTDIR)$(DAEMONDIR) $(DESTDIR)$(SBINDIR) \
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 755 $B/doorbelld $(DESTDIR)$(DAEMONDIR)/doorbelld
+	$(INSTALL) -m 755 $B/doorbelld $(DESTDIR)$(SBINDIR)/doorbelld
+	$(INSTALL) -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 README.md LICENSE conf/doorbell.cf $(DESTDIR)$(DOCDIR)
+
+uninstall:  ## remove what install put there
+	$(RM) $(DESTDIR)$(DAEMONDIR)/doorbelld $(DESTDIR)$(SBINDIR)/doorbelld
+	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man5/%,$(wildcard man/*.5))
+	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8))
+	$(RM) -r $(DESTDIR)$(DOCDIR)
+
+dist:  ## a source archive of the last commit
+	@mkdir -p build
+	git archive --prefix=doorbell-$(VERSION)/ -o build/doorbell-$(VERSION).tar.gz HEAD
+
+clean:  ## remove what was built
+	$(RM) -r build compile_commands.json

@@ -15,7 +15,8 @@
 enum {
 	RESERVED_DESCRIPTORS = 256, /* log, cache, DNS, listeners, spare */
 	SESSIONS_MIN = 16,
-	LINE_LENGTH_MIN = 512 /* RFC 5321 section 4.5.3.1.4 */
+	LINE_LENGTH_MIN = 512, /* RFC 5321 section 4.5.3.1.4 */
+	TEASER_MAX = 2048
 };
 
 static int
@@ -131,17 +132,29 @@ smtpd_path_of(const struct config *cfg)
 	return mem_strdup(path);
 }
 
+/* The first line of a greeting that smtpd, or our dialogue, will finish. */
+static char *
+teaser_of(const struct config *cfg)
+{
+	const struct reply greeting = {.code = 220, .text = cfg->greet_banner};
+	struct buf out;
+	char *teaser = NULL;
+
+	buf_init(&out, TEASER_MAX);
+	if (reply_part(&greeting, true, &out) == 0)
+		teaser = mem_strndup(out.p, out.n);
+	buf_clear(&out);
+	return teaser;
+}
+
 static int
 make_texts(struct policy *p, const struct config *cfg, struct errtext *why)
 {
-	if ((p->smtpd_path = smtpd_path_of(cfg)) == NULL)
-		goto no_memory;
-	if (cfg->greet_banner[0] != '\0' &&
-	    (p->teaser = mem_printf("220-%s\r\n", cfg->greet_banner)) == NULL)
-		goto no_memory;
-	return 0;
-no_memory:
-	errtext_set(why, "%s", strerror(ENOMEM));
+	if ((p->smtpd_path = smtpd_path_of(cfg)) != NULL &&
+	    (cfg->greet_banner[0] == '\0' ||
+		(p->teaser = teaser_of(cfg)) != NULL))
+		return 0;
+	errtext_set(why, "greeting or service name: %s", strerror(errno));
 	return -1;
 }
 
