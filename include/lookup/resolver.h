@@ -8,7 +8,8 @@
  *          caller may abandon it, and a late answer is then dropped.
  * Units:   milliseconds; TTLs in seconds.
  * Errors:  NULL with *why or errno. A server that fails is an answer.
- * Threads: none. The callback never runs inside resolver_ask(). */
+ * Threads: none. The callback never runs inside resolver_ask(); it may ask,
+ *          abandon and even free the resolver. Its query is gone by then. */
 #ifndef DOORBELL_LOOKUP_RESOLVER_H
 #define DOORBELL_LOOKUP_RESOLVER_H
 
@@ -25,7 +26,8 @@ struct resolver;
 struct resolver_query;
 
 struct resolver_options {
-	/* "addr:port addr:port [v6]:port"; "" or NULL: resolv.conf. */
+	/* "addr:port addr [v6]:port", numeric; "" or NULL: resolv.conf, which is
+	 * read once. */
 	const char *servers;
 	int64_t timeout_ms; /* all tries of one query end within this */
 };
@@ -58,8 +60,9 @@ struct resolver_query *resolver_ask(
     struct resolver *r, const char *name, resolver_fn *fn, void *arg);
 /* The callback will not run. Sets *query to NULL; accepts NULL. */
 void resolver_abandon(struct resolver_query **query);
-/* In the child: sockets are shared with the parent; open new ones. Queries in
- * flight are asked again. */
+/* In the child, after loop_after_fork(): sockets are shared with the parent;
+ * open new ones. Queries in flight are asked again. On -1 the old ones are
+ * still in use. */
 int resolver_after_fork(struct resolver *r, struct errtext *why);
 
 /* Of the c-ares that runs. */
