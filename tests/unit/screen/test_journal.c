@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "screen/journal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static char last[LOG_LINE_MAX + 1];
+static enum log_voice last_voice;
+static enum log_level last_level;
+static unsigned lines;
+
+static void
+keep(enum log_level level, enum log_voice voice, const char *text, size_t n,
+    void *arg)
+{
+	(void)arg;
+	(void)snprintf(last, sizeof(last), "%.*s", (int)n, text);
+	last_level = level;
+	last_voice = voice;
+	lines++;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	lines = 0;
+	last[0] = '\0';
+	log_set_sink(keep, NULL);
+	log_set_utf8(true);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	log_set_sink(NULL, NULL);
+	return 0;
+}
+
+static struct endpoint
+endpoint(const char *address, uint16_t port)
+{
+	struct endpoint e = {.port = port};
+
+	assert_int_equal(addr_parse(span_str(address), &e.addr), 0);
+	return e;
+}
+
+/* One line for every row that admins' tools read, byte for byte. */
+static void
+test_lines(void **state)
+{
+	struct endpoint v4 = endpoint("192.0.2.1", 40000);
+	struct endpoint v6 = endpoint("2001:db8::1", 40000);
+	struct endpoint mx = endpoint("198.51.100.5", 25);
+	struct addr listed = endpoint("127.0.0.2", 0).addr;
+	const struct {
+		enum journal_event event;
+		struct journal_line line;
+		const char *want;
+	} cases[] = {
+	    {EVENT_CONNECT, {.client = &v6, .server = &mx},
+		"CONNECT from [2001:db8::1]:40000 to [198.51.100.5]:25"},
+	    {EVENT_ALLOWLISTED, {.client = &v4},
+		"ALLOWLISTED [192.0.2.1]:40000"},
+	    {EVENT_ALLOWLISTED, {.client = &v4, .old_words = true},
+		"WHITELISTED [192.0.2.1]:40000"},
+	    {EVENT_ALLOWLIST_VETO, {.client = &v4, .old_words = true},
+		"WHITELIST VETO [192.0.2.1]:40000"},
+	    {EVENT_PREGREET,
+		{.client = &v4,
+		    .number = 11,
+		    .delay_ms = 390,
+		    .quoted = {"EHLO a\\b\r\n", 10}},
+		"PREGREET 11 after 0.39 from [192.0.2.1]:40000: "
+		"EHLO a\\\\b\\r\\n"},
+	    {EVENT_HANGUP_LATE, {.client = &v4, .delay_ms = 16400},
+		"HANGUP after 16.0 from [192.0.2.1]:40000 in tests after "
+		"SMTP handshake"},
+	    {EVENT_DNSBL_RANK, {.client = &v4, .number = -3},
+		"DNSBL rank -3 for [192.0.2.1]:40000"},
+	    {EVENT_DNSBL_LISTED,
+		{.address = &v6.addr, .word = "bl.test", .listed_as = &listed},
+		"addr 2001:db8::1 listed by domain bl.test as 127.0.0.2"},
+	    {EVENT_DNSBL_TIMEOUT, {.number = 10, .word = "bl.test"},
+		"warning: dnsblog reply timeout 10s for bl.test"},
+	    {EVENT_REJECT_RCPT,
+		{.client = &v4,
+		    .reply = {"550 5.5.1 Protocol error", 24},
+		    .sender = {"a@b", 3},
+		    .recipient = {"c@d", 3},
+		    .proto = "ESMTP",
+		    .helo = {"x>,y=<z", 7}},
+		"NOQUEUE: reject: RCPT from [192.0.2.1]:40000: 550 5.5.1 "
+		"Protocol error; from=<a@b>, to=<c@d>, proto=ESMTP, "
+		"helo=<x??y=?z>"},
+	    {EVENT_REJECT_FULL, {.client = &v4},
+		"reject: connect from [192.0.2.1]:40000: all screening "
+		"ports busy"},
+	    {EVENT_COUNT_LIMIT, {.client = &v4, .word = "RCPT"},
+		"COMMAND COUNT LIMIT from [192.0.2.1]:40000 after RCPT"},
+	    {EVENT_STRESS_ENTER, {.number = 90},
+		"entering STRESS mode with 90 connections"},
+	};
+	struct journal j = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		journal_write(&j, cases[i].event, &cases[i].line);
+		assert_string_equal(last, cases[i].want);
+		assert_true(j.seen[cases[i].event] > 0);
+	}
+	assert_int_equal(lines, sizeof(cases) / sizeof(*cases));
+}
+
+static void
+test_voice_and_level(void **state)
+{
+	struct endpoint v4 = endpoint("192.0.2.1", 1);
+	struct journal j = {0};
+
+	(void)state;
+	journal_write(&j, EVENT_CONNECT,
+	    &(struct journal_line){.client = &v4, .server = &v4});
+	assert_int_equal(last_voice, LOG_VOICE_MAIN);
+	assert_int_equal(last_level, LOG_LEVEL_INFO);
+	journal_write(&j, EVENT_DNSBL_FAILED,
+	    &(struct journal_line){
+		.word = "x.bl.test", .quoted = span_str("SERVFAIL")});
+	assert_int_equal(last_voice, LOG_VOICE_DNSBLOG);
+	assert_int_equal(last_level, LOG_LEVEL_WARNING);
+	assert_string_equal(last,
+	    "warning: dnsblog_query: lookup error for DNS query x.bl.test: "
+	    "SERVFAIL");
+}
+
+static void
+test_quoted_text_is_cut(void **state)
+{
+	struct endpoint v4 = endpoint("192.0.2.1", 1);
+	struct journal j = {0};
+	char junk[1023];
+	const char *text;
+
+	(void)state;
+	memset(junk, 0x16, sizeof(junk));
+	journal_write(&j, EVENT_PREGREET,
+	    &(struct journal_line){
+		.client = &v4, .number = 1023, .quoted = {junk, sizeof(junk)}});
+	text = strstr(last, "]:1: ");
+	assert_non_null(text);
+	assert_int_equal(strlen(text + 5), 100);
+	assert_int_equal(strncmp(text + 5, "\\026\\026", 8), 0);
+}
+
+static void
+test_floods_are_summed_up(void **state)
+{
+	struct journal j = {0};
+	struct journal_line line = {.number = 10, .word = "bl.test"};
+	struct mono now = {1000};
+
+	(void)state;
+	for (unsigned i = 0; i < JOURNAL_BURST + 7; i++)
+		journal_write_limited(&j, EVENT_DNSBL_TIMEOUT, &line, now);
+	assert_int_equal(lines, JOURNAL_BURST);
+	assert_int_equal(j.seen[EVENT_DNSBL_TIMEOUT], JOURNAL_BURST + 7);
+	journal_write_limited(
+	    &j, EVENT_DNSBL_TIMEOUT, &line, mono_after(now, JOURNAL_WINDOW_MS));
+	assert_int_equal(lines, JOURNAL_BURST + 2);
+	assert_string_equal(
+	    last, "warning: dnsblog reply timeout 10s for bl.test");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_voice_and_level, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_quoted_text_is_cut, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_floods_are_summed_up, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
