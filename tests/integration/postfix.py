@@ -40,7 +40,7 @@ QUEUE = {
 }
 
 MASTER_CF = """\
-{port} inet n - {chroot} - 1 {program}
+{port} inet n - {chroot} - 1 {program} {arguments}
 smtpd pass - - n - {smtpd_maxproc} smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -102,6 +102,7 @@ class Postfix:
         self.main = dict(MAIN_CF)
         self.own = {}
         self.program = screener.name
+        self.arguments = ""
         self.chroot = "n"
         self.smtpd_maxproc = "-"
         self.without = ()
@@ -168,6 +169,7 @@ class Postfix:
             port=self.port,
             chroot=self.chroot,
             program=self.program,
+            arguments=self.arguments,
             smtpd_maxproc=self.smtpd_maxproc,
         )
         self._write(
@@ -239,22 +241,31 @@ class Postfix:
         self.log.wait_for(r"reload -- version .*", after=mark)
 
     def stop(self):
-        """postfix stop; returns when master(8) is gone."""
+        """postfix stop; returns when all is gone but what may drain."""
         if self._master is not None:
             self._master.terminate()
             self._master.wait(GENEROUS_S)
             self._master = None
+            # The next master would meet the last ones of this.
+            until(
+                lambda: all(
+                    processes.command(pid) in (self.program, None)
+                    for pid in self.leftovers()
+                ),
+                "the end of all daemons but the screener",
+            )
 
     def clean_up(self):
         """End whatever is left of this instance, drained processes too."""
         self.stop()
-        for pid in self._leftovers():
+        for pid in self.leftovers():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
 
-    def _leftovers(self):
+    def leftovers(self):
+        """All processes that work in our queue directory."""
         found = []
         for entry in os.listdir("/proc"):
             if entry.isdigit():

@@ -31,6 +31,12 @@ def children(parent, command=None):
     return sorted(found)
 
 
+def command(pid):
+    """The name of a living process, or None."""
+    stat = _stat(pid)
+    return stat[0] if stat is not None and stat[1] != "Z" else None
+
+
 def is_alive(pid):
     stat = _stat(pid)
     return stat is not None and stat[1] != "Z"
@@ -53,3 +59,10 @@ def status(pid, field):
 
 def resident_kb(pid):
     return int(status(pid, "VmRSS")[0])
+
+
+def has_sanitizer(pid):
+    """Instrumented: its memory says nothing about the program's."""
+    with open("/proc/%d/maps" % pid) as f:
+        text = f.read()
+    return "libasan" in text or "libclang_rt" in text
