@@ -37,6 +37,7 @@ struct pattern {
 	struct rule *rules;
 	uint32_t count, cap;
 	struct buf *result; /* of the last template */
+	struct perlre_room *room;
 };
 
 static void
@@ -59,6 +60,7 @@ pattern_free(struct pattern **p)
 	if ((*p)->result != NULL)
 		buf_clear((*p)->result);
 	mem_free((*p)->result);
+	perlre_room_free(&(*p)->room);
 	mem_free(*p);
 	*p = NULL;
 }
@@ -72,10 +74,12 @@ pattern_new(enum pattern_syntax syntax)
 		return NULL;
 	p->syntax = syntax;
 	p->result = mem_new(sizeof(*p->result));
-	if (p->result == NULL)
-		pattern_free(&p);
-	else
+	if (p->result != NULL)
 		buf_init(p->result, RESULT_MAX);
+	if (syntax == PATTERN_PERL)
+		p->room = perlre_room_new();
+	if (p->result == NULL || (syntax == PATTERN_PERL && p->room == NULL))
+		pattern_free(&p);
 	return p;
 }
 
@@ -380,11 +384,13 @@ pattern_read(enum pattern_syntax syntax, struct span text, struct load *l)
 
 /* --- finding -------------------------------------------------------------- */
 static bool
-rule_applies(const struct rule *rule, const char *key, struct groups *groups_r)
+rule_applies(const struct pattern *p, const struct rule *rule, const char *key,
+    struct groups *groups_r)
 {
 	enum groups_match match =
-	    rule->posixre != NULL ? posixre_match(rule->posixre, key, groups_r)
-				  : perlre_match(rule->perlre, key, groups_r);
+	    rule->posixre != NULL
+		? posixre_match(rule->posixre, key, groups_r)
+		: perlre_match(rule->perlre, p->room, key, groups_r);
 
 	return match != GROUPS_GAVE_UP &&
 	       (match == GROUPS_YES) != rule->negated;
@@ -415,7 +421,7 @@ pattern_find(
 		rule = &p->rules[i];
 		if (rule->kind == RULE_ENDIF)
 			continue;
-		if (rule_applies(rule, key, &groups)) {
+		if (rule_applies(p, rule, key, &groups)) {
 			if (rule->kind == RULE_IF)
 				continue;
 			match_r->value = value_of(p, rule, &groups);

@@ -17,9 +17,12 @@ enum { MATCH_LIMIT = 100000, HEAP_LIMIT_KIB = 8192 };
 
 struct perlre {
 	pcre2_code *code;
-	pcre2_match_data *found; /* written by every match */
-	pcre2_match_context *limits;
 	uint32_t group_count;
+};
+
+struct perlre_room {
+	pcre2_match_data *found;
+	pcre2_match_context *limits;
 };
 
 static const struct {
@@ -68,35 +71,41 @@ compile(const char *pattern, uint32_t options, struct errtext *why)
 	return code;
 }
 
-static struct perlre *
-perlre_wrap(pcre2_code *code)
+struct perlre_room *
+perlre_room_new(void)
 {
-	struct perlre *re = mem_new(sizeof(*re));
+	struct perlre_room *room = mem_new(sizeof(*room));
 
-	if (re == NULL) {
-		pcre2_code_free(code);
+	if (room == NULL)
 		return NULL;
-	}
-	re->code = code;
-	re->found = pcre2_match_data_create(GROUPS_MAX, NULL);
-	re->limits = pcre2_match_context_create(NULL);
-	if (re->found == NULL || re->limits == NULL) {
-		perlre_free(&re);
+	room->found = pcre2_match_data_create(GROUPS_MAX, NULL);
+	room->limits = pcre2_match_context_create(NULL);
+	if (room->found == NULL || room->limits == NULL) {
+		perlre_room_free(&room);
 		errno = ENOMEM;
 		return NULL;
 	}
-	pcre2_set_match_limit(re->limits, MATCH_LIMIT);
-	pcre2_set_heap_limit(re->limits, HEAP_LIMIT_KIB);
-	pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &re->group_count);
-	return re;
+	pcre2_set_match_limit(room->limits, MATCH_LIMIT);
+	pcre2_set_heap_limit(room->limits, HEAP_LIMIT_KIB);
+	return room;
+}
+
+void
+perlre_room_free(struct perlre_room **room)
+{
+	if (*room == NULL)
+		return;
+	pcre2_match_data_free((*room)->found);
+	pcre2_match_context_free((*room)->limits);
+	mem_free(*room);
+	*room = NULL;
 }
 
 struct perlre *
 perlre_new(const char *pattern, struct span flags, struct errtext *why)
 {
 	uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL;
-	struct perlre *re = NULL;
-	pcre2_code *code;
+	struct perlre *re;
 
 	for (size_t i = 0; i < flags.n; i++) {
 		if (toggle_flag(&options, flags.p[i]) < 0) {
@@ -105,9 +114,17 @@ perlre_new(const char *pattern, struct span flags, struct errtext *why)
 			return NULL;
 		}
 	}
-	code = compile(pattern, options, why);
-	if (code != NULL && (re = perlre_wrap(code)) == NULL)
+	re = mem_new(sizeof(*re));
+	if (re == NULL) {
 		errtext_set(why, "%s", strerror(errno));
+		return NULL;
+	}
+	re->code = compile(pattern, options, why);
+	if (re->code == NULL)
+		perlre_free(&re);
+	else
+		pcre2_pattern_info(
+		    re->code, PCRE2_INFO_CAPTURECOUNT, &re->group_count);
 	return re;
 }
 
@@ -117,8 +134,6 @@ perlre_free(struct perlre **re)
 	if (*re == NULL)
 		return;
 	pcre2_code_free((*re)->code);
-	pcre2_match_data_free((*re)->found);
-	pcre2_match_context_free((*re)->limits);
 	mem_free(*re);
 	*re = NULL;
 }
@@ -129,12 +144,12 @@ perlre_group_count(const struct perlre *re)
 	return re->group_count;
 }
 
-/* A look-behind with \K can make a match that ends before it starts. */
+/* A look-ahead with \K can make a match that ends before it starts. */
 static void
-copy_groups(const struct perlre *re, const char *key, uint32_t set,
+copy_groups(const struct perlre_room *room, const char *key, uint32_t set,
     struct groups *groups_r)
 {
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(re->found);
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(room->found);
 
 	for (uint32_t i = 0; i < GROUPS_MAX; i++, at += 2) {
 		groups_r->at[i] = span_of(key, 0);
@@ -144,15 +159,16 @@ copy_groups(const struct perlre *re, const char *key, uint32_t set,
 }
 
 enum groups_match
-perlre_match(const struct perlre *re, const char *key, struct groups *groups_r)
+perlre_match(const struct perlre *re, struct perlre_room *room, const char *key,
+    struct groups *groups_r)
 {
 	int rc = pcre2_match(re->code, (PCRE2_SPTR)key, strlen(key), 0, 0,
-	    re->found, re->limits);
+	    room->found, room->limits);
 
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return GROUPS_NO;
 	if (rc < 0)
 		return GROUPS_GAVE_UP;
-	copy_groups(re, key, rc == 0 ? GROUPS_MAX : (uint32_t)rc, groups_r);
+	copy_groups(room, key, rc == 0 ? GROUPS_MAX : (uint32_t)rc, groups_r);
 	return GROUPS_YES;
 }
