@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "net/loop.h"
 
-#define LOGSOCK_QUEUE_MAX (1024 * 1024)
+#define LOGSOCK_QUEUE_MAX ((size_t)1024 * 1024)
 
 struct logsock;
 

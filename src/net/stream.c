@@ -18,8 +18,8 @@
  * LOOP_WRITABLE, which the kernel grants at once on a broken socket, and the
  * failure is reported from there. */
 
-#define READ_MAX 4096           /* bytes taken from one client per tick */
-#define DISCARD_MAX (32 * 4096) /* bytes thrown away at the end */
+#define READ_MAX 4096 /* bytes taken from one client per tick */
+#define DISCARD_MAX ((size_t)128 * 1024) /* bytes thrown away at the end */
 
 struct stream_buffers {
 	struct buf input; /* in the peek stage: what was peeked */
