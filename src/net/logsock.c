@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "net/logframe.h"
 
 /* A line costs one send(2) while the log daemon keeps up. A datagram socket's
  * queue is short (net.unix.max_dgram_qlen: 10 by default), so EAGAIN is normal
@@ -24,13 +24,12 @@
  * Without a daemon the lines wait too; a connection is tried at most once in
  * RETRY_MS. Descriptor 2 may be anything, so it is asked with poll(2) first and
  * tried again by the clock: a pipe that polls writable takes PIPE_BUF bytes,
- * which is LINE_MAX_BYTES, without blocking.
+ * which is LOGFRAME_MAX, without blocking.
  *
  * A full queue drops lines until a quarter of it is free again, lest every
  * second line say that the one before it was lost. */
 
-#define LINE_MAX_BYTES 4096 /* what postlogd(8) reads of a datagram */
-#define RETRY_MS 1000       /* between two attempts to connect */
+#define RETRY_MS 1000 /* between two attempts to connect */
 #define STDERR_RETRY_MS 20
 #define BURST_MAX 1000 /* queued lines sent per tick: some 2 ms */
 #define ROOM_AGAIN (LOGSOCK_QUEUE_MAX / 4 * 3)
@@ -42,12 +41,8 @@ struct line {
 };
 
 struct logsock {
-	enum logsock_kind kind;
-	int facility;
-	char *path;
-	char *host;
-	char *tag[LOG_VOICE_COUNT];
-	long pid;
+	struct logframe frame;
+	struct sockaddr_un where;
 	int fd; /* -1 while there is nobody to talk to */
 	bool tried;
 	struct mono tried_at; /* the last attempt to connect */
@@ -58,78 +53,7 @@ struct logsock {
 	size_t queued; /* bytes */
 	uint64_t drops;
 	uint64_t drops_told;
-	struct wall stamp_at;
-	char stamp[32]; /* of that second */
 };
-
-/* --- one line as bytes --------------------------------------------------- */
-static int
-severity_of(enum log_level level)
-{
-	switch (level) {
-	case LOG_LEVEL_DEBUG:
-		return LOG_DEBUG;
-	case LOG_LEVEL_INFO:
-		return LOG_INFO;
-	case LOG_LEVEL_WARNING:
-		return LOG_WARNING;
-	case LOG_LEVEL_ERROR:
-		return LOG_ERR;
-	default:
-		return LOG_CRIT;
-	}
-}
-
-static const char *
-stamp_now(struct logsock *l)
-{
-	struct wall now = clock_wall();
-	time_t seconds = (time_t)now.s;
-	struct tm tm;
-
-	if (now.s == l->stamp_at.s && l->stamp[0] != '\0')
-		return l->stamp;
-	if (localtime_r(&seconds, &tm) == NULL ||
-	    strftime(l->stamp, sizeof(l->stamp),
-		l->kind == LOGSOCK_SYSLOG ? "%b %e %H:%M:%S" : "%b %d %H:%M:%S",
-		&tm) == 0)
-		return "Jan  1 00:00:00";
-	l->stamp_at = now;
-	return l->stamp;
-}
-
-static size_t
-line_format(struct logsock *l, char out[LINE_MAX_BYTES], enum log_level level,
-    enum log_voice voice, const char *text, size_t n)
-{
-	size_t room = LINE_MAX_BYTES - (l->kind == LOGSOCK_STDERR);
-	const char *tag = l->tag[voice];
-	int head = 0;
-
-	switch (l->kind) {
-	case LOGSOCK_SYSLOG:
-		head = snprintf(out, room,
-		    "<%d>%s %s[%ld]: ", l->facility | severity_of(level),
-		    stamp_now(l), tag, l->pid);
-		break;
-	case LOGSOCK_POSTLOG:
-		head = snprintf(out, room, "%s %s %s[%ld]: ", stamp_now(l),
-		    l->host, tag, l->pid);
-		break;
-	case LOGSOCK_STDERR:
-		head = snprintf(out, room, "%s[%ld]: ", tag, l->pid);
-		break;
-	}
-	/* logsock_new() saw to it that the head fits. */
-	room -= (size_t)head;
-	if (n > room)
-		n = room;
-	memcpy(out + head, text, n);
-	n += (size_t)head;
-	if (l->kind == LOGSOCK_STDERR)
-		out[n++] = '\n';
-	return n;
-}
 
 /* --- the queue ----------------------------------------------------------- */
 static void
@@ -171,7 +95,7 @@ queue_append(struct logsock *l, const char *p, size_t n)
 static void
 log_disconnect(struct logsock *l)
 {
-	if (l->fd < 0 || l->kind == LOGSOCK_STDERR)
+	if (l->fd < 0 || l->frame.kind == LOGSOCK_STDERR)
 		return;
 	if (l->loop != NULL)
 		loop_watch_set(&l->room, 0);
@@ -185,7 +109,6 @@ static void on_room(struct loop_watch *watch, unsigned ready);
 static bool
 log_connect(struct logsock *l)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	struct mono now;
 
 	if (l->fd >= 0)
@@ -200,8 +123,7 @@ log_connect(struct logsock *l)
 		return false;
 	if (l->loop != NULL)
 		loop_watch_init(&l->room, l->loop, l->fd, on_room);
-	memcpy(sa.sun_path, l->path, strlen(l->path) + 1);
-	if (connect(l->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+	if (connect(l->fd, (struct sockaddr *)&l->where, sizeof(l->where)) == 0)
 		return true;
 	log_disconnect(l);
 	return false;
@@ -212,7 +134,7 @@ send_once(struct logsock *l, const char *p, size_t n)
 {
 	struct pollfd ready = {.fd = l->fd, .events = POLLOUT};
 
-	if (l->kind != LOGSOCK_STDERR)
+	if (l->frame.kind != LOGSOCK_STDERR)
 		return send(l->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1
 									  : 0;
 	if (poll(&ready, 1, 0) == 0) {
@@ -252,7 +174,7 @@ line_send(struct logsock *l, const char *p, size_t n)
 		return LINE_WAITS;
 	if (send_once(l, p, n) == 0)
 		return LINE_SENT;
-	if (l->kind == LOGSOCK_STDERR || !is_gone(errno))
+	if (l->frame.kind == LOGSOCK_STDERR || !is_gone(errno))
 		return outcome_of(errno);
 	/* The daemon was restarted: mostly the new one is there already. */
 	log_disconnect(l);
@@ -268,7 +190,7 @@ wait_for_room(struct logsock *l)
 {
 	if (l->loop == NULL)
 		return;
-	if (l->kind == LOGSOCK_STDERR)
+	if (l->frame.kind == LOGSOCK_STDERR)
 		loop_timer_start(&l->retry, STDERR_RETRY_MS);
 	else if (l->fd < 0)
 		loop_timer_start(&l->retry, RETRY_MS);
@@ -310,7 +232,7 @@ line_put(struct logsock *l, const char *p, size_t n)
 static void
 tell_drops(struct logsock *l)
 {
-	char text[80], line[LINE_MAX_BYTES];
+	char text[80], line[LOGFRAME_MAX];
 	uint64_t lost = l->drops - l->drops_told;
 	size_t n;
 
@@ -320,7 +242,8 @@ tell_drops(struct logsock *l)
 	    "warning: %llu log lines were lost: the log daemon does not keep "
 	    "up",
 	    (unsigned long long)lost);
-	n = line_format(l, line, LOG_LEVEL_WARNING, LOG_VOICE_MAIN, text, n);
+	n = logframe_line(
+	    &l->frame, line, LOG_LEVEL_WARNING, LOG_VOICE_MAIN, text, n);
 	if (line_put(l, line, n) == 0)
 		l->drops_told += lost;
 }
@@ -352,7 +275,7 @@ flush_and_wait(struct logsock *l)
 	queue_flush(l);
 	if (l->first != NULL)
 		wait_for_room(l);
-	else if (l->fd >= 0 && l->kind != LOGSOCK_STDERR)
+	else if (l->fd >= 0 && l->frame.kind != LOGSOCK_STDERR)
 		loop_watch_set(&l->room, 0);
 }
 
@@ -374,7 +297,7 @@ logsock_write(enum log_level level, enum log_voice voice, const char *text,
     size_t n, void *arg)
 {
 	struct logsock *l = arg;
-	char line[LINE_MAX_BYTES];
+	char line[LOGFRAME_MAX];
 
 	if (l->first != NULL && !is_waiting(l)) {
 		queue_flush(l);
@@ -387,81 +310,36 @@ logsock_write(enum log_level level, enum log_voice voice, const char *text,
 		l->drops++;
 		return;
 	}
-	n = line_format(l, line, level, voice, text, n);
+	n = logframe_line(&l->frame, line, level, voice, text, n);
 	if (line_put(l, line, n) < 0)
 		l->drops++;
 }
 
 /* --- life ---------------------------------------------------------------- */
-static int
-options_check(const struct logsock_options *o, struct errtext *why)
-{
-	struct sockaddr_un sa;
-	size_t head = 64; /* priority, stamp, pid, blanks */
-	int i;
-
-	if (o->kind != LOGSOCK_STDERR &&
-	    (o->path == NULL || strlen(o->path) >= sizeof(sa.sun_path))) {
-		errtext_set(why, "log socket: no path, or a path too long");
-		return -1;
-	}
-	if (o->kind == LOGSOCK_POSTLOG && o->host == NULL) {
-		errtext_set(why, "log socket: no host name");
-		return -1;
-	}
-	if (o->host != NULL)
-		head += strlen(o->host);
-	for (i = 0; i < LOG_VOICE_COUNT; i++) {
-		if (o->tag[i] == NULL ||
-		    head + strlen(o->tag[i]) > LINE_MAX_BYTES / 2) {
-			errtext_set(why, "log socket: no tag, or too long");
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static int
-options_copy(struct logsock *l, const struct logsock_options *o)
-{
-	int i;
-
-	l->kind = o->kind;
-	l->facility = o->facility;
-	if (o->kind != LOGSOCK_STDERR &&
-	    (l->path = mem_strdup(o->path)) == NULL)
-		return -1;
-	if (o->host != NULL && (l->host = mem_strdup(o->host)) == NULL)
-		return -1;
-	for (i = 0; i < LOG_VOICE_COUNT; i++)
-		if ((l->tag[i] = mem_strdup(o->tag[i])) == NULL)
-			return -1;
-	return 0;
-}
-
 struct logsock *
 logsock_new(const struct logsock_options *o, struct errtext *why)
 {
 	struct logsock *l;
 
-	if (options_check(o, why) < 0) {
-		errno = EINVAL;
-		return NULL;
-	}
 	if ((l = mem_new(sizeof(*l))) == NULL) {
 		errtext_set(why, "log socket: out of memory");
 		return NULL;
 	}
-	l->fd = o->kind == LOGSOCK_STDERR ? STDERR_FILENO : -1;
-	l->last = &l->first;
-	l->pid = (long)getpid();
-	if (options_copy(l, o) < 0) {
-		errtext_set(why, "log socket: out of memory");
-		logsock_free(&l);
-		errno = ENOMEM;
+	if (o->kind == LOGSOCK_STDERR) {
+		l->fd = STDERR_FILENO;
+	} else if (o->path == NULL || logsock_repath(l, o->path) < 0) {
+		errtext_set(why, "log socket: no path, or a path too long");
+		mem_free(l);
+		errno = EINVAL;
+		return NULL;
+	} else {
+		l->fd = -1;
+	}
+	if (logframe_init(&l->frame, o, why) < 0) {
+		mem_free(l);
 		return NULL;
 	}
-	tzset(); /* before a chroot hides the time zone's file */
+	l->last = &l->first;
 	log_connect(l);
 	return l;
 }
@@ -470,7 +348,6 @@ void
 logsock_free(struct logsock **lp)
 {
 	struct logsock *l = *lp;
-	int i;
 
 	if (l == NULL)
 		return;
@@ -480,10 +357,7 @@ logsock_free(struct logsock **lp)
 	if (l->loop != NULL)
 		loop_timer_stop(&l->retry);
 	log_disconnect(l);
-	for (i = 0; i < LOG_VOICE_COUNT; i++)
-		mem_free(l->tag[i]);
-	mem_free(l->host);
-	mem_free(l->path);
+	logframe_clear(&l->frame);
 	mem_free(l);
 	*lp = NULL;
 }
@@ -504,17 +378,14 @@ logsock_attach(struct logsock *l, struct loop *loop)
 int
 logsock_repath(struct logsock *l, const char *path)
 {
-	struct sockaddr_un sa;
-	char *copy;
+	size_t n = strlen(path);
 
-	if (strlen(path) >= sizeof(sa.sun_path)) {
+	if (n >= sizeof(l->where.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if ((copy = mem_strdup(path)) == NULL)
-		return -1;
-	mem_free(l->path);
-	l->path = copy;
+	l->where = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(l->where.sun_path, path, n);
 	return 0;
 }
 
@@ -524,7 +395,7 @@ logsock_repath(struct logsock *l, const char *path)
 void
 logsock_after_fork(struct logsock *l)
 {
-	l->pid = (long)getpid();
+	l->frame.pid = (long)getpid();
 	queue_clear(l);
 	l->drops_told = l->drops;
 }
