@@ -3,6 +3,8 @@
 
 import os
 import pwd
+import re
+import signal
 
 import pytest
 
@@ -17,6 +19,7 @@ from scripts import (
     PASS_OLD,
     TEASER,
     passes,
+    refused,
 )
 from waiting import until
 
@@ -254,3 +257,37 @@ def test_cache_that_cannot_be_written_costs_only_memory(ring, place):
     passes(postfix, PASS_NEW, subject="first")
     postfix.log.wait_for(r"warning: cache.*")
     passes(postfix, PASS_NEW, subject="second")
+
+
+def test_smtpd_is_told_address_and_port(ring):
+    postfix = ring.start(smtpd_client_port_logging="yes")
+    for host in "127.0.0.1", "::1":
+        client = passes(postfix, host=host, subject=host)
+        postfix.log.wait_for(
+            r"connect from unknown\[%s\]:%d"
+            % (re.escape(client.address), client.port),
+            tag="postfix/smtpd",
+        )
+
+
+@pytest.mark.own
+def test_frozen_log_daemon_stops_nobody(ring):
+    """Lines wait, in a queue with a limit, and come when it is back."""
+    postfix = ring.start(
+        postscreen_access_list="static:reject",
+        postscreen_denylist_action="enforce",
+        postscreen_greet_banner="",
+    )
+    with postfix.connect() as client:
+        client.expect(GREETING)
+    postfix.log.wait_for(r"DISCONNECT \S+")
+    log_daemon = postfix.pids("postlogd")[0]
+    os.kill(log_daemon, signal.SIGSTOP)
+    try:
+        for n in range(40):
+            with postfix.connect("127.0.12.%d" % (n + 1)) as client:
+                client.expect(GREETING)
+                refused(client, "550 5.3.2 Service currently unavailable")
+    finally:
+        os.kill(log_daemon, signal.SIGCONT)
+    postfix.log.wait_for(r"DISCONNECT \[127\.0\.12\.\d+\]:\d+", count=40)

@@ -218,3 +218,18 @@ def test_check_of_a_good_and_a_bad_configuration(ring):
     done = check()
     assert done.returncode == 1
     assert "doorbell.cf:" in done.stderr and "perhaps" in done.stderr
+
+
+def test_two_screeners_share_one_memory(ring):
+    postfix = ring.start()
+    bell = ring.standalone(postfix).start()
+    passes(postfix, PASS_NEW, subject="service", source="127.0.0.2")
+    passes(bell, PASS_NEW, subject="standalone", source="127.0.0.3")
+    postfix.wait_for_mail("service")
+
+    def shared(there, source):
+        with there.connect(source) as client:
+            return client.line() == GREETING
+
+    until(lambda: shared(bell, "127.0.0.2"), "the pass of the service")
+    until(lambda: shared(postfix, "127.0.0.3"), "the pass of the other")
