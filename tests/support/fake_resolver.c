@@ -190,8 +190,11 @@ deliver_all(const char *name, const struct resolver_answer *answer)
 {
 	size_t batch = fake.total, n = 0;
 	struct resolver_query *q;
+	char copy[256]; /* `name` may be that of a question, which goes */
 
-	for (; (q = find(name, batch)) != NULL; n++)
+	must(strlen(name) < sizeof(copy));
+	memcpy(copy, name, strlen(name) + 1);
+	for (; (q = find(copy, batch)) != NULL; n++)
 		deliver(q, answer);
 	return n;
 }

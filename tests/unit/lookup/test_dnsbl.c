@@ -721,8 +721,8 @@ static void
 join_and_leave(struct client *c)
 {
 	c->then = NULL;
-	start(rejoin_bl, c->other, "192.0.2.9");
-	dnsbl_cancel(&c->other->ticket);
+	start(rejoin_bl, c->other->other, "192.0.2.9");
+	dnsbl_cancel(&c->other->other->ticket);
 	start(rejoin_bl, c->other, "192.0.2.9");
 	dnsbl_cancel(&c->ticket);
 }
@@ -730,12 +730,13 @@ join_and_leave(struct client *c)
 static void
 test_join_and_leave_from_a_callback(void **state)
 {
-	struct client c = {0}, joiner = {0};
+	struct client c = {0}, joiner = {0}, visitor = {0};
 
 	(void)state;
 	rejoin_bl = open_lists("a.test b.test", NEVER_MS, false);
 	c.then = join_and_leave;
 	c.other = &joiner;
+	joiner.other = &visitor;
 	start(rejoin_bl, &c, "192.0.2.9");
 	fake_resolver_found("9.2.0.192.a.test", "127.0.0.2", 1);
 	assert_int_equal(c.calls, 1);
@@ -744,6 +745,104 @@ test_join_and_leave_from_a_callback(void **state)
 	assert_int_equal(c.calls, 1);
 	assert_int_equal(joiner.completed, 1);
 	dnsbl_unref(&rejoin_bl);
+}
+
+/* Clients that start and cancel each other at random, from outside and from
+ * inside callbacks, while the lists are replaced under them. The order is the
+ * same in every run. */
+enum { CROWD = 24, STEPS = 20000 };
+
+static struct crowd {
+	struct client client[CROWD];
+	struct dnsbl *bl;
+	unsigned seed, started, cancelled, completed;
+} crowd;
+
+static unsigned
+chance(unsigned n)
+{
+	crowd.seed = crowd.seed * 1103515245 + 12345;
+	return crowd.seed / 65536 % n;
+}
+
+static void
+crowd_reopen(void)
+{
+	dnsbl_unref(&crowd.bl);
+	crowd.bl =
+	    open_lists("a.test*2 b.test=127.0.0.2 c.test*-1", NEVER_MS, false);
+}
+
+static void
+crowd_move(void)
+{
+	struct client *c = &crowd.client[chance(CROWD)];
+	char from[ADDR_TEXT_MAX];
+
+	if (chance(100) == 0)
+		crowd_reopen();
+	if (c->ticket.round != NULL) {
+		dnsbl_cancel(&c->ticket);
+		crowd.cancelled++;
+		return;
+	}
+	snprintf(from, sizeof(from), "192.0.2.%u", chance(5));
+	start(crowd.bl, c, from);
+	crowd.started++;
+}
+
+static void
+crowd_told(struct client *self)
+{
+	crowd.completed += self->last.complete;
+	assert_true(self->last.points >= self->last.low &&
+		    self->last.points <= self->last.high);
+	assert_true(!self->last.complete || self->last.low == self->last.high);
+	/* `self` may be cancelled and even told again by what follows */
+	for (unsigned i = chance(4); i > 0; i--)
+		crowd_move();
+}
+
+static void
+crowd_answer(void)
+{
+	size_t n = fake_resolver_pending();
+	const char *name;
+
+	if (n == 0)
+		return;
+	name = fake_resolver_name(chance((unsigned)n));
+	if (chance(2) == 0)
+		fake_resolver_found(name, "127.0.0.2", chance(1000));
+	else
+		(void)fake_resolver_answer_first(RESOLVER_ABSENT + chance(3));
+}
+
+static void
+test_a_restless_crowd(void **state)
+{
+	(void)state;
+	crowd = (struct crowd){.seed = 1};
+	fake_resolver_limit(9);
+	crowd_reopen();
+	for (int i = 0; i < CROWD; i++)
+		crowd.client[i].then = crowd_told;
+	for (int i = 0; i < STEPS; i++) {
+		if (chance(2) == 0)
+			crowd_move();
+		else
+			crowd_answer();
+		if (i % 1000 == 0)
+			run_ms(0);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		crowd.cancelled += crowd.client[i].ticket.round != NULL;
+		dnsbl_cancel(&crowd.client[i].ticket);
+	}
+	dnsbl_unref(&crowd.bl);
+	assert_int_equal(fake_resolver_pending(), 0);
+	assert_int_equal(crowd.started, crowd.cancelled + crowd.completed);
+	assert_true(crowd.completed > STEPS / 100);
 }
 
 /* --- no memory ---------------------------------------------------------- */
@@ -814,6 +913,7 @@ main(void)
 	    TEST(test_who_joins_from_a_callback_is_told_next_time),
 	    TEST(test_a_ticket_may_start_again_when_complete),
 	    TEST(test_join_and_leave_from_a_callback),
+	    TEST(test_a_restless_crowd),
 	    TEST(test_no_memory),
 	    TEST(test_bad_sites),
 	};
