@@ -87,7 +87,7 @@ static int
 parse_listen(struct span word, struct endpoint *where, struct errtext *why)
 {
 	struct span host = word;
-	size_t colon = word.n;
+	size_t colon;
 	int64_t port;
 
 	if (span_has_prefix(host, "inet:"))
