@@ -730,7 +730,7 @@ join_and_leave(struct client *c)
 static void
 test_join_and_leave_from_a_callback(void **state)
 {
-	struct client c = {0}, joiner = {0}, visitor = {0};
+	struct client c = {0}, d = {0}, joiner = {0}, visitor = {0};
 
 	(void)state;
 	rejoin_bl = open_lists("a.test b.test", NEVER_MS, false);
@@ -738,8 +738,10 @@ test_join_and_leave_from_a_callback(void **state)
 	c.other = &joiner;
 	joiner.other = &visitor;
 	start(rejoin_bl, &c, "192.0.2.9");
+	start(rejoin_bl, &d, "192.0.2.9");
 	fake_resolver_found("9.2.0.192.a.test", "127.0.0.2", 1);
 	assert_int_equal(c.calls, 1);
+	assert_int_equal(d.calls, 1);
 	assert_int_equal(joiner.calls, 0);
 	fake_resolver_found("9.2.0.192.b.test", "127.0.0.2", 1);
 	assert_int_equal(c.calls, 1);
