@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: fake_mem */
 #include "net/stream.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "base/mem.h"
+#include "support/fake_mem.h"
 
 #define INPUT_MAX 32
 
@@ -118,6 +119,7 @@ teardown(void **state)
 	if (o.peer >= 0)
 		close(o.peer);
 	loop_free(&loop);
+	assert_int_equal(fake_mem_live(), 0);
 	return 0;
 }
 
@@ -606,6 +608,52 @@ works_on_a_unix_socket(void **state)
 	assert_int_equal(stream_error(o.stream), EPIPE);
 }
 
+/* --- no memory ----------------------------------------------------------- */
+static void
+no_memory_is_an_error_of_the_stream(void **state)
+{
+	(void)state;
+	assert_int_equal(stream_watch(o.stream), 0);
+	say("a");
+	fake_mem_fail_after(0);
+	run_a_while();
+	fake_mem_heal();
+	assert_string_equal(o.events, "x");
+	assert_int_equal(stream_error(o.stream), ENOMEM);
+
+	teardown(state);
+	setup(state);
+	fake_mem_fail_after(0);
+	assert_int_equal(stream_talk(o.stream, INPUT_MAX), -1);
+	fake_mem_heal();
+	assert_int_equal(stream_talk(o.stream, INPUT_MAX), 0);
+	say("a");
+	fake_mem_fail_after(0);
+	run_a_while();
+	fake_mem_heal();
+	assert_string_equal(o.events, "x");
+}
+
+static void
+no_memory_for_output(void **state)
+{
+	static const char block[1000];
+	int i;
+
+	(void)state;
+	make_buffers_small();
+	fake_mem_fail_after(0);
+	for (i = 0; i < 10000 && stream_error(o.stream) == 0; i++)
+		assert_int_equal(
+		    stream_write(o.stream, block, sizeof(block)), 0);
+	fake_mem_heal();
+	assert_int_equal(stream_error(o.stream), ENOMEM);
+	assert_string_equal(o.events, "");
+	peer_reads_all();
+	run_a_while();
+	assert_string_equal(o.events, "x");
+}
+
 #define STREAM_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -634,6 +682,8 @@ main(void)
 	    STREAM_TEST(drained_callback_may_close),
 	    STREAM_TEST(close_lets_the_reply_through),
 	    STREAM_TEST(works_on_a_unix_socket),
+	    STREAM_TEST(no_memory_is_an_error_of_the_stream),
+	    STREAM_TEST(no_memory_for_output),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
