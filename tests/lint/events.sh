@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Every log line of events.def and every reply of verdicts.def is explained in
+# doorbelld(8): the page has it with some words where the table has %letters.
+set -eu
+cd "$(dirname "$0")/../.."
+page=man/doorbelld.8
+sep=$(printf '\037')
+rc=0
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mandoc -Tascii -O width=1000 "$page" | sed 's/.\x08//g; s/^ *//; s/ *$//' |
+    sed 's/\([^ ]\)  */\1 /g' >"$dir/page"
+
+# An extended regular expression for a template.
+pattern() {
+	printf '%s\n' "$1" | sed 's/[][()*+?.^$|{}\\]/\\&/g; s/%[a-zA-Z]/[^ ].*/g'
+}
+
+# look TEXT: the page has a line that begins with it.
+look() {
+	grep -qE "^$(pattern "$1")" "$dir/page" && return
+	echo "$page: does not explain \"$1\""
+	rc=1
+}
+
+tests/lint/tables.sh events >"$dir/events"
+while IFS=$sep read -r word old rest _; do
+	look "$word $(echo "$rest" | sed 's/^ //')"
+	[ "$word" = "$old" ] && continue
+	grep -qF "$old" "$dir/page" && continue
+	echo "$page: does not mention \"$old\""
+	rc=1
+done <"$dir/events"
+
+tests/lint/tables.sh verdicts >"$dir/verdicts"
+while IFS=$sep read -r drop enforce enhanced text; do
+	[ -z "$enhanced" ] || text="$enhanced $text"
+	look "$drop $text"
+	[ "$enforce" = 0 ] || look "$enforce $text"
+done <"$dir/verdicts"
+exit $rc
