@@ -23,6 +23,19 @@
 
 enum { NOBODY = 65534 };
 
+/* The allocator of AddressSanitizer does not survive a fork in the middle of
+ * another thread's malloc() (glibc's does): there the writer has to be idle. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+#ifndef HAS_ASAN
+#define HAS_ASAN 0
+#endif
+
 static struct record
 record_until(int64_t t)
 {
@@ -818,10 +831,11 @@ a_drain_child_loses_nothing(void **state)
 {
 	static const useconds_t waits[] = {0, 300, 1000, 3000, 10000, 40000,
 	    CACHE_BATCH_MS * 1000, CACHE_BATCH_MS * 1000 + 2000};
-	const unsigned n = 4321;
+	const unsigned n = HAS_ASAN ? CACHE_BATCH_MAX - 100 : 4321;
+	const size_t cases = HAS_ASAN ? 1 : sizeof(waits) / sizeof(waits[0]);
 	struct cache_dir *d = *state;
 
-	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+	for (size_t i = 0; i < cases; i++) {
 		struct cache *c;
 		int ends[2];
 		char byte;
