@@ -12,7 +12,7 @@
  *	$$				a dollar sign
  *
  * Owns:    nothing.
- * Units:   at most EXPAND_DEPTH_MAX references deep.
+ * Units:   at most EXPAND_DEPTH_MAX references deep, as in Postfix.
  * Errors:  -1 with *why: bad syntax, a value that refers to itself, too long. */
 #ifndef DOORBELL_CONFIG_EXPAND_H
 #define DOORBELL_CONFIG_EXPAND_H
@@ -22,7 +22,7 @@
 #include "base/buf.h"
 #include "base/errtext.h"
 
-#define EXPAND_DEPTH_MAX 50
+#define EXPAND_DEPTH_MAX 100
 
 /* The unexpanded value of a name; NULL when there is none (which is the same
  * as empty). `arg` is the caller's. */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/* config/value.h - the expanded text of a parameter becomes its value.
+ *
+ * Units:   as in struct config: milliseconds, places of words, 0 and 1.
+ * Errors:  -1 with *why, which does not name the parameter. */
+#ifndef DOORBELL_CONFIG_VALUE_H
+#define DOORBELL_CONFIG_VALUE_H
+
+#include <stdint.h>
+
+#include "base/errtext.h"
+#include "config/config.h"
+#include "config/params.h"
+
+/* Not for TEXT and RAW rows, whose value is the text. */
+int value_parse(const struct param *param, const char *text, int64_t *number_r,
+    struct errtext *why);
+/* Check `text` and put its value into its field; TEXT and RAW fields keep
+ * `text` itself. */
+int value_store(const struct param *param, const char *text,
+    struct config *config, struct errtext *why);
+/* Whether two texts mean the same value; false when one means nothing. */
+bool value_same(const struct param *param, const char *a, const char *b);
+
+#endif
