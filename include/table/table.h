@@ -81,8 +81,9 @@ enum table_result table_find_addr(
     const struct table *t, const struct addr *a, struct table_match *match_r);
 
 /* Has the file changed? Looks at it (one fstatat(2)) and takes it up. Says
- * TABLE_BROKEN and TABLE_STALE once for each change, with *why. A file is
- * broken when it has more bad lines than the contents in force had. */
+ * TABLE_BROKEN and TABLE_STALE once for each change, with *why; with
+ * TABLE_RELOADED *why is the file's name. A file is broken when it has more bad
+ * lines than the contents in force had. */
 enum table_change table_refresh(struct table *t, struct errtext *why);
 
 #endif

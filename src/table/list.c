@@ -150,9 +150,13 @@ static int
 add_table(struct items *items, struct span word, const struct reading *r)
 {
 	struct errtext why;
-	struct table *table = table_open(word, r->options, &why);
+	struct table *table;
 	struct item *item;
 
+	errno = 0;
+	table = table_open(word, r->options, &why);
+	if (table == NULL && errno == ENOMEM)
+		return -1;
 	if (table == NULL)
 		return complain(r, why.text);
 	item = items_add(items);
@@ -387,6 +391,7 @@ take_up(struct words_file *f, struct span text, struct errtext *why)
 	items_clear(&f->items);
 	f->items = fresh;
 	f->bad = l.bad;
+	errtext_set(why, "%s", f->path);
 	return TABLE_RELOADED;
 }
 

@@ -247,6 +247,7 @@ take_pattern(struct span *text, struct span *pattern_r, struct span *flags_r,
 	return 0;
 }
 
+/* errno says whether it was memory that failed. */
 static int
 compile(const struct pattern *p, struct rule *rule, struct span *text,
     struct errtext *why)
@@ -254,6 +255,7 @@ compile(const struct pattern *p, struct rule *rule, struct span *text,
 	struct span pattern, flags;
 	char *copy;
 
+	errno = 0;
 	rule->negated = rule_take_negation(text);
 	if (take_pattern(text, &pattern, &flags, why) < 0)
 		return -1;
@@ -269,16 +271,23 @@ compile(const struct pattern *p, struct rule *rule, struct span *text,
 }
 
 static int
+bad_pattern(struct load *l, int line, const struct errtext *why)
+{
+	if (errno == ENOMEM)
+		return -1;
+	load_bad(l, line, "%s", why->text);
+	return 0;
+}
+
+static int
 read_if(struct pattern *p, struct rule_blocks *blocks, struct span text,
     int line, struct load *l)
 {
 	struct rule rule = {.kind = RULE_IF, .end = NO_END, .line = line};
 	struct errtext why;
 
-	if (compile(p, &rule, &text, &why) < 0) {
-		load_bad(l, line, "%s", why.text);
-		return 0;
-	}
+	if (compile(p, &rule, &text, &why) < 0)
+		return bad_pattern(l, line, &why);
 	if (text.n > 0)
 		load_note(l, line, "text after if is ignored: \"%.*s\"",
 		    (int)(text.n < 100 ? text.n : 100), text.p);
@@ -310,10 +319,8 @@ read_match(struct pattern *p, struct span text, int line, struct load *l)
 	struct rule rule = {.kind = RULE_MATCH, .line = line};
 	struct errtext why;
 
-	if (compile(p, &rule, &text, &why) < 0) {
-		load_bad(l, line, "%s", why.text);
-		return 0;
-	}
+	if (compile(p, &rule, &text, &why) < 0)
+		return bad_pattern(l, line, &why);
 	if (text.n == 0)
 		load_note(l, line, "no result: using an empty one");
 	rule.value = mem_strndup(text.n > 0 ? text.p : "", text.n);

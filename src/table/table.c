@@ -394,6 +394,7 @@ take_up(struct table *t, struct span text, struct errtext *why)
 	contents_clear(&t->now);
 	t->now = fresh;
 	t->bad = l.bad;
+	errtext_set(why, "%s", t->name);
 	return TABLE_RELOADED;
 }
 

@@ -160,15 +160,11 @@ digest_of(struct span text)
 	return digest ^ text.n;
 }
 
-int
-watch_read(struct watch *w, struct buf *out)
+static int
+read_file(struct watch *w, struct buf *out)
 {
 	int fd, rc, saved_errno;
-	bool is_news;
-	uint64_t digest;
 
-	if (w->dir < 0)
-		return errno = ENOENT, -1;
 	/* O_NONBLOCK: a FIFO must not hold us up. */
 	fd = openat(
 	    w->dir, w->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -180,8 +176,23 @@ watch_read(struct watch *w, struct buf *out)
 	saved_errno = errno;
 	close(fd);
 	errno = saved_errno;
-	if (rc < 0)
+	return rc;
+}
+
+int
+watch_read(struct watch *w, struct buf *out)
+{
+	uint64_t digest;
+	bool is_news;
+
+	if (w->dir < 0)
+		return errno = ENOENT, -1;
+	if (read_file(w, out) < 0) {
+		/* What is wrong with us is no property of the file. */
+		if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+			watch_forget(w);
 		return -1;
+	}
 	w->present = true;
 	w->unsettled = is_young(&w->seen);
 	digest = digest_of(buf_span(out));

@@ -47,6 +47,22 @@ try_pairs(struct pairs *p, const char *key)
 	pairs_free(&p);
 }
 
+/* The C library's regcomp(3) takes hours or gigabytes for some expressions;
+ * that is the admin's choice and not what is tested here. */
+static bool
+is_costly(struct span text)
+{
+	unsigned repeats = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '{' || text.p[i] == '\\')
+			return true;
+		repeats +=
+		    text.p[i] == '+' || text.p[i] == '*' || text.p[i] == '?';
+	}
+	return text.n > 300 || repeats > 6;
+}
+
 static void
 try_pattern(enum pattern_syntax syntax, const char *key, struct span text,
     struct load *l)
@@ -54,11 +70,7 @@ try_pattern(enum pattern_syntax syntax, const char *key, struct span text,
 	struct pattern *p;
 	struct table_match match;
 
-	/* The C library's regcomp(3) takes hours for some of these; that is
-	 * the admin's choice and not what is tested here. */
-	if (syntax == PATTERN_POSIX &&
-	    (text.n > 300 || memchr(text.p, '{', text.n) != NULL ||
-		memchr(text.p, '\\', text.n) != NULL))
+	if (syntax == PATTERN_POSIX && is_costly(text))
 		return;
 	p = pattern_read(syntax, text, l);
 	if (p != NULL)
