@@ -206,7 +206,9 @@ answer_udp(
 	    udp_fd, p->bytes, p->n, 0, (const struct sockaddr *)to, to_n);
 }
 
-/* Answers that do not belong to the question, each listing 127.0.0.66. */
+/* Answers that do not belong to the question, each listing 127.0.0.66. Newer
+ * c-ares takes unreadable ones for a broken server and asks again, so these come
+ * only once. */
 static void
 answer_wrongly(const struct packet *question, const struct sockaddr_storage *to,
     socklen_t to_n)
@@ -227,8 +229,9 @@ answer_wrongly(const struct packet *question, const struct sockaddr_storage *to,
 		p.n = 0;
 	if (label_is(question, "wrong-id") ||
 	    label_is(question, "wrong-name") ||
-	    label_is(question, "wrong-type") || label_is(question, "junk") ||
-	    label_is(question, "empty"))
+	    label_is(question, "wrong-type") ||
+	    (label_is(question, "junk") && asked == 1) ||
+	    (label_is(question, "empty") && asked == 1))
 		answer_udp(&p, to, to_n);
 }
 
@@ -466,8 +469,9 @@ static const struct {
     {"junk.bl.test", RESOLVER_FOUND, 1, 2, 300, true, 0},
     {"empty.bl.test", RESOLVER_FOUND, 1, 2, 300, true, 0},
     {"tc.bl.test", RESOLVER_FOUND, RESOLVER_ADDR_MAX, 0, 300, true, 1},
-    {"silent.bl.test", RESOLVER_TIMED_OUT, 0, 0, 0, false, 0},
     {"three.BL.test", RESOLVER_FOUND, 3, 2, 60, true, 1},
+    /* last, as a question of its may still be on the way */
+    {"silent.bl.test", RESOLVER_TIMED_OUT, 0, 0, 0, false, 0},
 };
 
 static void
