@@ -16,7 +16,8 @@
  * caught half-written sure to end up right.
  *
  * A directory that may no longer be searched (privileges were dropped) hides
- * all change: no news is what that looks like, not a vanished file. */
+ * all change, and so does a symbolic link whose target is out of reach (the
+ * root was changed): no news is what that looks like, not a vanished file. */
 
 enum { SETTLE_S = 2, READ_CHUNK_BYTES = 64 * 1024 };
 
@@ -92,6 +93,18 @@ is_young(const struct stat *st)
 	return age_s >= -SETTLE_S && age_s <= SETTLE_S;
 }
 
+/* After a failed fstatat(2): is that for want of the file? */
+static bool
+is_gone(const struct watch *w)
+{
+	struct stat link;
+
+	if (errno == EACCES || errno == EPERM)
+		return false;
+	return fstatat(w->dir, w->name, &link, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       !S_ISLNK(link.st_mode);
+}
+
 enum watch_look
 watch_look(struct watch *w)
 {
@@ -101,7 +114,7 @@ watch_look(struct watch *w)
 	if (w->dir < 0)
 		return WATCH_SAME;
 	if (fstatat(w->dir, w->name, &now, 0) < 0) {
-		if (errno == EACCES || errno == EPERM)
+		if (!is_gone(w))
 			return WATCH_SAME;
 		w->present = false;
 		w->has_digest = false;

@@ -396,6 +396,31 @@ test_appears_later(void **state)
 	bench_close(&b);
 }
 
+/* A link whose target is out of reach, as when the root was changed. */
+static void
+test_symbolic_link(void **state)
+{
+	char target[180];
+	struct bench b;
+	struct table *t;
+
+	(void)state;
+	bench_open(&b, "texthash", NULL);
+	snprintf(target, sizeof(target), "%s/real", b.directory);
+	write_file(target, "a 1\n");
+	assert_int_equal(symlink(target, b.path), 0);
+	t = open_table(b.spec, &b.complaints);
+	write_file(target, "a 2\n");
+	assert_int_equal(table_refresh(t, &b.why), TABLE_RELOADED);
+	unlink(target);
+	assert_int_equal(table_refresh(t, &b.why), TABLE_SAME);
+	assert_string_equal(ask(t, "a"), "2");
+	unlink(b.path);
+	assert_int_equal(table_refresh(t, &b.why), TABLE_BROKEN);
+	table_free(&t);
+	bench_close(&b);
+}
+
 /* The descriptor of the directory is what finds the file again. */
 static void
 test_directory_moves(void **state)
@@ -479,6 +504,7 @@ main(void)
 	    cmocka_unit_test(test_old_bad_line),
 	    cmocka_unit_test(test_gone_and_back),
 	    cmocka_unit_test(test_appears_later),
+	    cmocka_unit_test(test_symbolic_link),
 	    cmocka_unit_test(test_directory_moves),
 	    cmocka_unit_test(test_not_readable),
 	    cmocka_unit_test(test_fifo_and_directory),
