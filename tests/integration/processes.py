@@ -66,3 +66,14 @@ def has_sanitizer(pid):
     with open("/proc/%d/maps" % pid) as f:
         text = f.read()
     return "libasan" in text or "libclang_rt" in text
+
+
+def listens(pid, port):
+    """Somebody in the network of this process listens on the TCP port."""
+    for table in "tcp", "tcp6":
+        with open("/proc/%d/net/%s" % (pid, table)) as f:
+            for line in f:
+                words = line.split()
+                if words[3] == "0A" and words[1].endswith(":%04X" % port):
+                    return True
+    return False

@@ -8,7 +8,7 @@ import subprocess
 import processes
 from client import Client
 from logs import STDERR, Log
-from waiting import GENEROUS_S
+from waiting import GENEROUS_S, until
 
 
 class Standalone:
@@ -75,6 +75,10 @@ class Standalone:
                 env=environment,
             )
         self.log.wait_for(r"doorbelld \S+ starting.*", after=mark)
+        until(
+            lambda: processes.listens(self.pid, self.port),
+            lambda: "a listening socket; the log:\n" + self.log.tail(),
+        )
         return self
 
     @property

@@ -72,6 +72,7 @@ def sessions(postfix):
 def story(postfix, first):
     """The log of the screener without what is never the same twice."""
     plain = []
+    postfix.log.refresh()
     for line in postfix.log.lines[first:]:
         if line.tag not in ("postfix/postscreen", "postfix/dnsblog"):
             continue
@@ -107,7 +108,7 @@ def test_one_word_in_master_cf(ring):
         postfix.start()
         first = postfix.log.mark()
         told[program] = sessions(postfix)
-        until(lambda: len(story(postfix, first)) >= 21, "the last lines")
+        until(lambda: len(story(postfix, first)) >= 25, "the last lines")
         logged[program] = story(postfix, first)
         postfix.stop()
     assert told["doorbelld"] == told["postscreen"]
