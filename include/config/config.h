@@ -81,8 +81,8 @@ const struct config *config_under(const struct config_set *set, bool stress);
 /* Any parameter of Postfix or ours, expanded, by its full name; "" when nobody
  * has set it. Lives as long as the set. */
 const char *config_text(struct config_set *set, const char *name);
-/* Where the value of doorbell_NAME comes from: false when it is the default.
- * `file` becomes NULL for -o. */
+/* Where the value of a parameter (its full name) comes from: false when it is
+ * the default. `file` becomes NULL for -o. */
 bool config_origin(const struct config_set *set, const char *name,
     const char **file_r, int *line_r);
 

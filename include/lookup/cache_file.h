@@ -56,4 +56,7 @@ enum cache_file_status cache_file_remove(struct cache_file *f,
     const struct record_key *keys, size_t n, struct wall before,
     size_t *dropped_r, struct errtext *why);
 
+/* Of the LMDB that runs. */
+const char *cache_file_version(void);
+
 #endif

@@ -335,16 +335,10 @@ bool
 config_origin(const struct config_set *set, const char *name,
     const char **file_r, int *line_r)
 {
-	const struct setting *s;
-	char *full;
+	const struct setting *s = scope_origin(set, name);
 
 	*file_r = NULL;
 	*line_r = 0;
-	full = mem_printf("%s%s", PARAMS_PREFIX, name);
-	if (full == NULL)
-		return false;
-	s = scope_origin(set, full);
-	mem_free(full);
 	if (s == NULL)
 		return false;
 	*file_r = s->path;

@@ -9,7 +9,7 @@
 void
 version_print(FILE *out)
 {
-	fprintf(out, "doorbelld %s\nlibevent %s\nc-ares %s\nlmdb %s\n",
+	fprintf(out, "doorbelld %s\nlibevent %s\nc-ares %s\n%s\n",
 	    DOORBELL_VERSION, loop_version(), resolver_version(),
 	    cache_version());
 }

@@ -186,3 +186,9 @@ cache_backlog(struct cache *c)
 {
 	return cache_writer_backlog(c->writer);
 }
+
+const char *
+cache_version(void)
+{
+	return cache_file_version();
+}

@@ -484,3 +484,12 @@ cache_file_remove(struct cache_file *f, const struct record_key *keys, size_t n,
 		*dropped_r = dropped;
 	return status_of(rc, "cache sweep", why);
 }
+
+const char *
+cache_file_version(void)
+{
+	int major, minor, patch;
+
+	/* "LMDB 0.9.24: (July 24, 2019)" */
+	return mdb_version(&major, &minor, &patch);
+}

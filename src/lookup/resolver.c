@@ -93,7 +93,7 @@ struct resolver {
 	int64_t timeout_ms;
 	struct ares_addr_port_node servers[SERVERS_MAX]; /* a linked list */
 	int server_count;
-	LIST_HEAD(, ares_socket) sockets;
+	LIST_HEAD(ares_socket_list, ares_socket) sockets;
 	struct query_list asked, answered;
 	size_t asked_count, answered_count, inside_count;
 	struct loop_timer tick;
@@ -618,4 +618,10 @@ resolver_after_fork(struct resolver *r, struct errtext *why)
 		query_put(q);
 	}
 	return 0;
+}
+
+const char *
+resolver_version(void)
+{
+	return ares_version(NULL);
 }

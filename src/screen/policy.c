@@ -158,6 +158,16 @@ make_texts(struct policy *p, const struct config *cfg, struct errtext *why)
 	return -1;
 }
 
+static bool
+has_old_words_by_default(struct config_set *config)
+{
+	const char *file;
+	int line;
+
+	return !config_under(config, false)->postfix.respectful_logging &&
+	    !config_origin(config, "respectful_logging", &file, &line);
+}
+
 struct policy *
 policy_new(const struct policy_options *o, struct errtext *why)
 {
@@ -170,6 +180,7 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	}
 	p->refs = 1;
 	p->config = config_ref(o->config);
+	p->words_by_default = has_old_words_by_default(o->config);
 	p->session_limit = session_limit_of(cfg, o->descriptor_limit);
 	p->engine[false] = engine_options_of(cfg);
 	p->engine[true] = engine_options_of(config_under(o->config, true));

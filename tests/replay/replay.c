@@ -4,6 +4,7 @@
  * described in tests/README.md. */
 /* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,11 +64,18 @@ struct play {
 	bool broken; /* this scenario has failed */
 };
 
+static void complain(struct play *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 static void
-complain(struct play *p, const char *format, const char *a, const char *b)
+complain(struct play *p, const char *format, ...)
 {
+	va_list ap;
+
 	fprintf(stderr, "%s:%d: %s: ", p->file, p->line, p->name);
-	fprintf(stderr, format, a, b);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
 	fprintf(stderr, "\n");
 	p->broken = true;
 }
@@ -158,7 +166,7 @@ report_config(enum config_severity severity, const char *file, int line,
 	(void)file;
 	(void)line;
 	if (severity == CONFIG_ERROR)
-		complain(arg, "%s%s", text, "");
+		complain(arg, "%s", text);
 }
 
 static void
@@ -200,7 +208,7 @@ raise_curtain(struct play *p)
 	po.observer = screen_observer(p->screen);
 	po.descriptor_limit = 20000;
 	if ((p->policy = policy_new(&po, &why)) == NULL) {
-		complain(p, "policy: %s%s", why.text, "");
+		complain(p, "policy: %s", why.text);
 		return false;
 	}
 	log_set_sink(keep_line, p);
@@ -219,7 +227,7 @@ drop_curtain(struct play *p)
 	cache_close(&p->cache);
 	config_unref(&p->config);
 	if (p->loop != NULL && fake_loop_timers(p->loop) > 0)
-		complain(p, "a timer survived its session%s%s", "", "");
+		complain(p, "a timer survived its session");
 	loop_free(&p->loop);
 	if (p->broken && p->log.n > 0)
 		fprintf(stderr, "--- log\n%.*s---\n", (int)p->log.n, p->log.p);
@@ -277,7 +285,7 @@ do_connect(struct play *p, struct word *w, size_t n)
 	(void)addr_parse(span_str("198.51.100.25"), &server.addr);
 	if (p->guest_count == LABELS_MAX ||
 	    addr_parse(span_str(w[0].text), &client.addr) < 0) {
-		complain(p, "cannot connect %s%s", w[0].text, "");
+		complain(p, "cannot connect %s", w[0].text);
 		return;
 	}
 	(void)snprintf(g->label, sizeof(g->label), "%zu", p->guest_count);
@@ -309,7 +317,7 @@ take_guest(struct play *p, struct word **w, size_t *n)
 	}
 	if (p->guest_count > 0)
 		return &p->guests[p->guest_count - 1];
-	complain(p, "nobody has connected%s%s", "", "");
+	complain(p, "nobody has connected");
 	return NULL;
 }
 
@@ -323,7 +331,7 @@ do_client(struct play *p, struct word *w, size_t n)
 	if (g == NULL || n == 0)
 		return;
 	if (n == 3 && num_parse(span_str(w[2].text), 1, 1000000, &times) < 0)
-		complain(p, "%s: not a number%s", w[2].text, "");
+		complain(p, "%s: not a number", w[2].text);
 	while (times-- > 0)
 		fake_stream_say(g->fd, w[0].text, w[0].n);
 }
@@ -373,7 +381,7 @@ do_dns(struct play *p, struct word *w, size_t n)
 
 	if (n < 2 || (n == 4 && num_parse(span_str(w[3].text), 0, UINT32_MAX,
 				    &ttl) < 0)) {
-		complain(p, "dns NAME ANSWER [ttl N]%s%s", "", "");
+		complain(p, "dns NAME ANSWER [ttl N]");
 		return;
 	}
 	if (strcmp(w[1].text, "absent") == 0)
@@ -384,7 +392,7 @@ do_dns(struct play *p, struct word *w, size_t n)
 		answered =
 		    fake_resolver_found(w[0].text, w[1].text, (uint32_t)ttl);
 	if (answered == 0)
-		complain(p, "nobody asks for %s%s", w[0].text, "");
+		complain(p, "nobody asks for %s", w[0].text);
 }
 
 /* smtpd takes | smtpd ready | smtpd busy | smtpd gone | smtpd broken */
@@ -393,8 +401,7 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 {
 	if (n > 0 && strcmp(w[0].text, "takes") == 0) {
 		if (!fake_fdpass_take())
-			complain(
-			    p, "no client was passed to smtpd%s%s", "", "");
+			complain(p, "no client was passed to smtpd");
 	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {
 		fake_fdpass_set(FDPASS_BUSY, EAGAIN);
 	} else if (n > 0 && strcmp(w[0].text, "gone") == 0) {
@@ -424,7 +431,7 @@ expect_log(struct play *p, struct word *w, size_t n)
 		return;
 	found = text == NULL ? NULL : strstr(text + p->log_used, w[0].text);
 	if (found == NULL)
-		complain(p, "not in the log: %s%s", w[0].text, "");
+		complain(p, "not in the log: %s", w[0].text);
 	else
 		p->log_used = (size_t)(found - text) + w[0].n;
 }
@@ -435,7 +442,7 @@ expect_nolog(struct play *p, struct word *w, size_t n)
 	const char *text = buf_str(&p->log);
 
 	if (n > 0 && text != NULL && strstr(text, w[0].text) != NULL)
-		complain(p, "in the log: %s%s", w[0].text, "");
+		complain(p, "in the log: %s", w[0].text);
 }
 
 static void
@@ -465,7 +472,7 @@ expect_silence(struct play *p, struct word *w, size_t n)
 		return;
 	heard = fake_stream_heard(g->fd);
 	if (heard.n > g->heard)
-		complain(p, "heard %s%s", heard.p + g->heard, "");
+		complain(p, "heard %s", heard.p + g->heard);
 }
 
 /* expect phase [LABEL] NAME: with "gone" for a closed client and "passed" for
@@ -575,7 +582,7 @@ run_verb(struct play *p, const struct verb *verbs, struct word *w, size_t n)
 			return;
 		}
 	}
-	complain(p, "unknown word %s%s", n > 0 ? w[0].text : "(none)", "");
+	complain(p, "unknown word %s", n > 0 ? w[0].text : "(none)");
 }
 
 /* "expect A ... expect B ..." on one line are two expectations. */
@@ -600,7 +607,7 @@ add_setting(struct play *p, const char *prefix, const struct word *w)
 	char *text = mem_printf("%s%s", prefix, w->text);
 
 	if (p->setting_count == SETTINGS_MAX || text == NULL)
-		complain(p, "too many settings%s%s", "", "");
+		complain(p, "too many settings");
 	else
 		p->settings[p->setting_count++] = text;
 }
@@ -639,7 +646,7 @@ play_moment(struct play *p, struct word *w, size_t n)
 	int64_t ms;
 
 	if (!parse_moment(w[0].text, &ms)) {
-		complain(p, "%s: not a time%s", w[0].text, "");
+		complain(p, "%s: not a time", w[0].text);
 		return;
 	}
 	if (p->screen == NULL && (p->broken || !raise_curtain(p))) {
@@ -663,7 +670,7 @@ play_line(struct play *p, const char *line)
 	if (strcmp(words[0].text, "scenario") == 0) {
 		begin_scenario(p, line + strlen("scenario "));
 	} else if (p->name[0] == '\0') {
-		complain(p, "%s outside of a scenario%s", words[0].text, "");
+		complain(p, "%s outside of a scenario", words[0].text);
 	} else if (strcmp(words[0].text, "set") == 0) {
 		for (size_t i = 1; i < n; i++)
 			add_setting(p, "doorbell_", &words[i]);
