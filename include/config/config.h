@@ -81,10 +81,9 @@ const struct config *config_under(const struct config_set *set, bool stress);
 /* Any parameter of Postfix or ours, expanded, by its full name; "" when nobody
  * has set it. Lives as long as the set. */
 const char *config_text(struct config_set *set, const char *name);
-/* Where the value of a parameter (its full name) comes from: false when it is
- * the default. `file` becomes NULL for -o. */
-bool config_origin(const struct config_set *set, const char *name,
-    const char **file_r, int *line_r);
+/* Whether somebody has set this parameter (its full name), in a file or with
+ * -o; an inherited value is not set. */
+bool config_is_set(const struct config_set *set, const char *name);
 
 enum config_dump_mode {
 	CONFIG_DUMP_DEFAULTS = 1, /* -d: built-in values */

@@ -6,6 +6,8 @@
 #ifndef DOORBELL_CONFIG_SCOPE_H
 #define DOORBELL_CONFIG_SCOPE_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/errtext.h"
 #include "config/params.h"
@@ -30,6 +32,8 @@ int scope_expand(const struct config_set *set, enum scope_state state,
  * admin wrote in a RAW row. */
 int scope_effective(const struct config_set *set, enum scope_state state,
     const struct param *param, struct buf *out, struct errtext *why);
+/* Whether somebody has set this very name. */
+bool scope_is_set(const struct config_set *set, const char *name);
 /* The setting whose text decides the value of `name`, when necessary through
  * the names that it stands for; NULL when nobody set any of them. */
 const struct setting *scope_origin(

@@ -332,18 +332,9 @@ config_text(struct config_set *set, const char *name)
 }
 
 bool
-config_origin(const struct config_set *set, const char *name,
-    const char **file_r, int *line_r)
+config_is_set(const struct config_set *set, const char *name)
 {
-	const struct setting *s = scope_origin(set, name);
-
-	*file_r = NULL;
-	*line_r = 0;
-	if (s == NULL)
-		return false;
-	*file_r = s->path;
-	*line_r = s->line;
-	return true;
+	return scope_is_set(set, name);
 }
 
 int

@@ -153,3 +153,9 @@ scope_origin(const struct config_set *set, const char *name)
 	}
 	return s;
 }
+
+bool
+scope_is_set(const struct config_set *set, const char *name)
+{
+	return find_setting(set, name) != NULL;
+}

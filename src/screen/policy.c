@@ -161,11 +161,8 @@ make_texts(struct policy *p, const struct config *cfg, struct errtext *why)
 static bool
 has_old_words_by_default(struct config_set *config)
 {
-	const char *file;
-	int line;
-
 	return !config_under(config, false)->postfix.respectful_logging &&
-	    !config_origin(config, "respectful_logging", &file, &line);
+	    !config_is_set(config, "respectful_logging");
 }
 
 struct policy *
