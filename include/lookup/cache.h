@@ -12,7 +12,8 @@
  * dropped, cache_is_usable() says no.
  *
  * Owns:    its environment, queue and thread.
- * Units:   seconds (wall) for expiry; CACHE_MAP_BYTES of sparse file.
+ * Units:   seconds (wall) for expiry; map bytes are address space, the file
+ *          grows as needed.
  * Errors:  never fatal: *why and the return value say what is lost.
  * Threads: the writer, and nothing else; all functions are for the loop. */
 #ifndef DOORBELL_LOOKUP_CACHE_H

@@ -296,14 +296,15 @@ cache_writer_stop(struct cache_writer *w, struct cache_file *f)
 {
 	lock(w);
 	w->is_stopping = true;
-	w->file = f;
 	pthread_cond_signal(&w->wake);
 	unlock(w);
-	if (w->has_thread)
+	if (w->has_thread) {
 		pthread_join(w->thread, NULL);
-	else
-		work(w);
-	w->has_thread = false;
+		w->has_thread = false;
+		return;
+	}
+	w->file = f;
+	work(w);
 }
 
 int
