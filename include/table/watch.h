@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/errtext.h"
+#include "table/table.h"
 
 struct watch {
 	int dir;    /* O_PATH descriptor, -1 when there is nothing to watch */
@@ -42,6 +44,10 @@ enum watch_look watch_look(struct watch *w);
 /* The whole file, at most out->max bytes: 1, or 0 when it is what it was at
  * the last reading. */
 int watch_read(struct watch *w, struct buf *out);
+/* Look, and read what has changed: TABLE_RELOADED means that `text` is new and
+ * is to be taken up. `name` is for *why. */
+enum table_change watch_fetch(
+    struct watch *w, const char *name, struct buf *text, struct errtext *why);
 /* Take the next look for a change, whatever it finds. */
 void watch_forget(struct watch *w);
 

@@ -91,7 +91,7 @@ items_add(struct items *items)
 	size_t cap = items->cap == 0 ? 4 : items->cap * 2;
 	struct item *more;
 
-	if (items->count == items->cap) {
+	if (items->at == NULL || items->count == items->cap) {
 		more = mem_resize(items->at, cap, sizeof(*more));
 		if (more == NULL)
 			return NULL;
@@ -342,7 +342,7 @@ items_decide(const struct items *items, const struct addr *a)
 			decision = item->negated ? NO : YES;
 		else if (item->blocks != NULL &&
 			 cidr_find(item->blocks, a, &match) == TABLE_FOUND)
-			decision = match.value[0];
+			decision = match.value[0] == YES ? YES : NO;
 	}
 	return decision;
 }
@@ -396,41 +396,19 @@ take_up(struct words_file *f, struct span text, struct errtext *why)
 }
 
 static enum table_change
-reread(struct words_file *f, struct errtext *why)
-{
-	enum table_change change = TABLE_SAME;
-	struct buf text;
-	int rc;
-
-	buf_init(&text, TABLE_FILE_MAX);
-	rc = watch_read(&f->watch, &text);
-	if (rc < 0) {
-		errtext_set(why, "%s: %s", f->path, strerror(errno));
-		change = errno == EACCES || errno == EPERM ? TABLE_STALE
-							   : TABLE_BROKEN;
-	} else if (rc > 0) {
-		change = take_up(f, buf_span(&text), why);
-	}
-	buf_clear(&text);
-	return change;
-}
-
-static enum table_change
 words_file_refresh(struct words_file *f, struct errtext *why)
 {
-	enum table_change change = TABLE_SAME;
+	enum table_change change;
+	struct buf text;
 
-	switch (watch_look(&f->watch)) {
-	case WATCH_SAME:
-		break;
-	case WATCH_GONE:
-		errtext_set(why, "%s: the file is gone", f->path);
-		return TABLE_BROKEN;
-	case WATCH_CHANGED:
-		change = reread(f, why);
-		break;
-	}
-	return change == TABLE_SAME ? items_refresh(&f->items, why) : change;
+	buf_init(&text, TABLE_FILE_MAX);
+	change = watch_fetch(&f->watch, f->path, &text, why);
+	if (change == TABLE_RELOADED)
+		change = take_up(f, buf_span(&text), why);
+	else if (change == TABLE_SAME)
+		change = items_refresh(&f->items, why);
+	buf_clear(&text);
+	return change;
 }
 
 static enum table_change

@@ -398,43 +398,36 @@ take_up(struct table *t, struct span text, struct errtext *why)
 	return TABLE_RELOADED;
 }
 
+/* An index is only looked at: reading it takes postmap(1), and time. */
 static enum table_change
-reread(struct table *t, struct errtext *why)
+look_at_index(struct table *t, struct errtext *why)
 {
-	enum table_change change = TABLE_SAME;
-	struct buf text;
-	int rc;
-
-	buf_init(&text, TABLE_FILE_MAX);
-	rc = watch_read(&t->watch, &text);
-	if (rc < 0) {
-		errtext_set(why, "%s: %s", t->name, strerror(errno));
-		change = errno == EACCES || errno == EPERM ? TABLE_STALE
-							   : TABLE_BROKEN;
-	} else if (rc > 0) {
-		change = take_up(t, buf_span(&text), why);
+	switch (watch_look(&t->watch)) {
+	case WATCH_SAME:
+		return TABLE_SAME;
+	case WATCH_GONE:
+		errtext_set(why, "%s: the index is gone", t->spec);
+		return TABLE_BROKEN;
+	case WATCH_CHANGED:
+		break;
 	}
-	buf_clear(&text);
-	return change;
+	errtext_set(
+	    why, "%s: has changed, and cannot be read while running", t->spec);
+	return TABLE_STALE;
 }
 
 enum table_change
 table_refresh(struct table *t, struct errtext *why)
 {
-	switch (watch_look(&t->watch)) {
-	case WATCH_SAME:
-		break;
-	case WATCH_GONE:
-		errtext_set(why, "%s: the file is gone", t->name);
-		return TABLE_BROKEN;
-	case WATCH_CHANGED:
-		if (t->type->source == SOURCE_FILE)
-			return reread(t, why);
-		errtext_set(why,
-		    "%s: has changed, and postmap(1) cannot be "
-		    "run now",
-		    t->spec);
-		return TABLE_STALE;
-	}
-	return TABLE_SAME;
+	enum table_change change;
+	struct buf text;
+
+	if (t->type->source == SOURCE_POSTMAP)
+		return look_at_index(t, why);
+	buf_init(&text, TABLE_FILE_MAX);
+	change = watch_fetch(&t->watch, t->name, &text, why);
+	if (change == TABLE_RELOADED)
+		change = take_up(t, buf_span(&text), why);
+	buf_clear(&text);
+	return change;
 }

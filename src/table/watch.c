@@ -214,3 +214,25 @@ watch_read(struct watch *w, struct buf *out)
 	w->digest = digest;
 	return is_news;
 }
+
+enum table_change
+watch_fetch(
+    struct watch *w, const char *name, struct buf *text, struct errtext *why)
+{
+	int rc;
+
+	switch (watch_look(w)) {
+	case WATCH_SAME:
+		return TABLE_SAME;
+	case WATCH_GONE:
+		errtext_set(why, "%s: the file is gone", name);
+		return TABLE_BROKEN;
+	case WATCH_CHANGED:
+		break;
+	}
+	rc = watch_read(w, text);
+	if (rc >= 0)
+		return rc > 0 ? TABLE_RELOADED : TABLE_SAME;
+	errtext_set(why, "%s: %s", name, strerror(errno));
+	return errno == EACCES || errno == EPERM ? TABLE_STALE : TABLE_BROKEN;
+}
