@@ -71,6 +71,8 @@ bool table_is_spec(struct span word);
 struct table *table_open(
     struct span spec, const struct table_options *o, struct errtext *why);
 void table_free(struct table **t);
+/* Read through postmap(1), so not to be opened while running. */
+bool table_is_indexed(const struct table *t);
 /* As it was written in the configuration. */
 const char *table_spec(const struct table *t);
 

@@ -367,12 +367,25 @@ on_nested_report(const char *file, int line, const char *text, void *arg)
 	load_bad(l, line, "%s: %s", file, text);
 }
 
+static bool
+has_index(const struct items *items)
+{
+	const struct item *item = items->at;
+
+	for (size_t i = 0; i < items->count; i++, item++)
+		if ((item->table != NULL && table_is_indexed(item->table)) ||
+		    (item->file != NULL && has_index(&item->file->items)))
+			return true;
+	return false;
+}
+
 static enum table_change
 take_up(struct words_file *f, struct span text, struct errtext *why)
 {
 	struct table_options quiet = {.report = NULL};
 	struct table_options nested = {.report = on_nested_report};
 	struct items fresh = {.count = 0};
+	enum table_change change;
 	struct load l;
 
 	load_init(&l, f->path, &quiet);
@@ -384,9 +397,10 @@ take_up(struct words_file *f, struct span text, struct errtext *why)
 		return TABLE_BROKEN;
 	}
 	if (l.bad > f->bad) {
+		change = has_index(&fresh) ? TABLE_STALE : TABLE_BROKEN;
 		errtext_set(why, "%s", l.first.text);
 		items_clear(&fresh);
-		return TABLE_BROKEN;
+		return change;
 	}
 	items_clear(&f->items);
 	f->items = fresh;

@@ -327,6 +327,12 @@ table_free(struct table **t)
 	*t = NULL;
 }
 
+bool
+table_is_indexed(const struct table *t)
+{
+	return t->type->source == SOURCE_POSTMAP;
+}
+
 const char *
 table_spec(const struct table *t)
 {
@@ -422,7 +428,7 @@ table_refresh(struct table *t, struct errtext *why)
 	enum table_change change;
 	struct buf text;
 
-	if (t->type->source == SOURCE_POSTMAP)
+	if (table_is_indexed(t))
 		return look_at_index(t, why);
 	buf_init(&text, TABLE_FILE_MAX);
 	change = watch_fetch(&t->watch, t->name, &text, why);
