@@ -18,6 +18,17 @@ class Gone(AssertionError):
     """The server closed the connection where a reply was due."""
 
 
+def refuses(port, host="127.0.0.1"):
+    """Nobody listens there."""
+    try:
+        Client(host, port).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        pass  # the listener went while we came
+    return False
+
+
 class Client:
     """One connection. Every read has a deadline and a ceiling."""
 

@@ -96,7 +96,7 @@ class Ring:
         postfix = Postfix(
             self._subdirectory("p"), self.ports, self.screener, self._network()
         )
-        postfix.main.update(main)
+        postfix.main.update(self.screener.parameters(main))
         postfix.own.update(self._own, **(own or {}))
         self._made.append(postfix)
         self._instances.append(postfix)

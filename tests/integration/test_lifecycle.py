@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import processes
-from client import Client
+from client import refuses
 from scripts import (
     CONNECT,
     DISCONNECT,
@@ -289,14 +289,7 @@ def test_listener_is_not_left_behind(ring):
     gone(pid)
     postfix.stop()
 
-    def refuses():
-        try:
-            Client("127.0.0.1", postfix.port).close()
-            return False
-        except ConnectionRefusedError:
-            return True
-
-    until(refuses, "a closed port")
+    until(lambda: refuses(postfix.port), "a closed port")
     held.close()
     postfix.start()
     for n in range(20):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import processes
-from client import Client
+from client import refuses
 from dns import Zone, listed
 from scripts import (
     BUSY,
@@ -130,14 +130,7 @@ def test_sigterm_closes_the_door_and_drains(ring):
     assert held.line() == TEASER
     bell.terminate()
 
-    def refuses():
-        try:
-            Client("127.0.0.1", bell.port).close()
-            return False
-        except ConnectionRefusedError:
-            return True
-
-    until(refuses, "a closed port")
+    until(lambda: refuses(bell.port), "a closed port")
     assert held.line() == GREETING
     held.deliver(subject="held")
     assert bell.wait() == 0
