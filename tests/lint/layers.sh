@@ -5,6 +5,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
+# shellcheck disable=SC2016 # awk's dollars
 find src/* include/* -name '*.[ch]' -o -name '*.def' | sort | xargs awk '
 	function complain(text) {
 		printf "%s:%d: %s\n", FILENAME, FNR, text

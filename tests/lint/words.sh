@@ -20,7 +20,8 @@ forbid() {
 all=$(find src include tests man conf README.md Makefile .ci -type f \
     ! -name words.sh ! -path '*/corpus/*' ! -name '*.pyc' 2>/dev/null | sort)
 c=$(find src include tests -name '*.[ch]' | sort)
-sources=$(find src include -name '*.[ch]' | sort)
+# mynetworks may have to be worked out from names of hosts.
+nameless=$(find src include -name '*.[ch]' ! -path src/config/host.c | sort)
 timeless=$(find src include -name '*.[ch]' ! -path src/base/clock.c | sort)
 frugal=$(find src include -name '*.[ch]' ! -path src/base/mem.c | sort)
 
@@ -41,6 +42,6 @@ frugal=$(find src include -name '*.[ch]' ! -path src/base/mem.c | sort)
 	    '(^|[^A-Za-z0-9_])(malloc|calloc|realloc|strdup|strndup|asprintf)\(' \
 	    $frugal
 	forbid 'waits for name servers' \
-	    '(^|[^A-Za-z0-9_])(getaddrinfo|gethostbyname)\(' $sources
+	    '(^|[^A-Za-z0-9_])(getaddrinfo|gethostbyname)\(' $nameless
 }
 exit $rc
