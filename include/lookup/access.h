@@ -10,7 +10,8 @@
  * Owns:    its tables. `mynetworks` stays the caller's and must outlive it.
  * Errors:  NULL with *why for an unknown word in the configuration; an unknown
  *          word in a table's value is reported like a bad line, and ends the
- *          search without a decision. */
+ *          search without a decision. So does a table that cannot be read: the
+ *          words behind it may have been meant for those it does not name. */
 #ifndef DOORBELL_LOOKUP_ACCESS_H
 #define DOORBELL_LOOKUP_ACCESS_H
 

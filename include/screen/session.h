@@ -51,7 +51,7 @@ struct session {
 	uint8_t refusal;  /* enum verdict for RCPT, 0: none yet */
 	uint8_t farewell; /* enum verdict said at the end, 0: none */
 	bool greeted;     /* the teaser was sent */
-	bool denied;      /* the access list rejects it */
+	bool denied;      /* the access list rejects it, and that counts */
 	bool vetoed;      /* came to an address where nobody is handed off */
 	bool settled;     /* PASS and cache are done with */
 	bool passed_on;  /* the descriptor was sent to smtpd: do not touch it */

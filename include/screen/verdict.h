@@ -24,7 +24,8 @@ enum verdict {
  * of its recipients is set, PHASE_STAY. drop: PHASE_DONE, with the reply to
  * say. */
 enum phase verdict_weigh(struct session *s, enum check_id id);
-/* The access list rejects the client: the same for the denylist. */
+/* The access list rejects the client: the same for the denylist, where ignore
+ * means that the client is treated like any other. */
 enum phase verdict_denylisted(struct session *s);
 /* End the session with this verdict's reply. */
 enum phase verdict_close(struct session *s, enum verdict v);

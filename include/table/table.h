@@ -76,6 +76,8 @@ bool table_is_indexed(const struct table *t);
 /* As it was written in the configuration. */
 const char *table_spec(const struct table *t);
 
+/* False when the table could not be read at all: it finds nothing. */
+bool table_is_readable(const struct table *t);
 enum table_result table_find(
     const struct table *t, const char *key, struct table_match *match_r);
 /* The same for an address; tables of patterns and texts get it as text. */

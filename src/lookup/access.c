@@ -236,6 +236,10 @@ access_find(const struct access *a, const struct addr *client)
 				continue;
 			fact.word = word_names[step->word];
 		} else {
+			if (!table_is_readable(step->table)) {
+				fact.word = table_spec(step->table);
+				break;
+			}
 			if (table_find_addr(step->table, client, &match) ==
 			    TABLE_ABSENT)
 				continue;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -39,6 +40,7 @@ struct cache_writer {
 	struct mono oldest; /* since when something waits */
 	bool is_stopping, has_failed;
 	bool is_sweep_wanted, is_sweeping;
+	bool is_at_file; /* the thread works without the mutex */
 	struct wall sweep_before;
 	struct cache_news news;
 
@@ -146,6 +148,21 @@ note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
 	cache_queue_settle(w->queue);
 }
 
+/* The file is slow: nobody waits for the mutex meanwhile. */
+static void
+leave_for_file(struct cache_writer *w)
+{
+	w->is_at_file = true;
+	unlock(w);
+}
+
+static void
+come_back(struct cache_writer *w)
+{
+	lock(w);
+	w->is_at_file = false;
+}
+
 static void
 write_batch(struct cache_writer *w)
 {
@@ -159,9 +176,9 @@ write_batch(struct cache_writer *w)
 		w->news.lost += n;
 		return;
 	}
-	unlock(w);
+	leave_for_file(w);
 	status = cache_file_apply(w->file, w->batch, n, &why);
-	lock(w);
+	come_back(w);
 	note_batch(w, status, n, &why);
 }
 
@@ -187,9 +204,9 @@ continue_sweep(struct cache_writer *w)
 	enum cache_file_status status;
 	struct errtext why;
 
-	unlock(w);
+	leave_for_file(w);
 	status = sweep_step(&w->sweep, w->file, &why);
-	lock(w);
+	come_back(w);
 	if (!w->sweep.for_room) {
 		w->news.dropped = w->sweep.dropped;
 		w->news.retained = w->sweep.visited - w->sweep.dropped;
@@ -404,6 +421,15 @@ void
 cache_writer_before_fork(struct cache_writer *w)
 {
 	lock(w);
+#ifdef __SANITIZE_ADDRESS__
+	/* The allocator of ASan, unlike that of glibc, keeps its locks over a
+	 * fork that hits another thread inside of it: the child would hang. */
+	while (w->is_at_file) {
+		unlock(w);
+		sched_yield();
+		lock(w);
+	}
+#endif
 }
 
 void
@@ -424,6 +450,7 @@ cache_writer_after_fork_child(struct cache_writer *w)
 	w->is_stopping = false;
 	w->is_sweeping = false;
 	w->is_sweep_wanted = false;
+	w->is_at_file = false;
 	w->room = ROOM_ENOUGH;
 	w->sweep.phase = SWEEP_IDLE;
 	w->file = NULL;

@@ -108,7 +108,8 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 		add_name(out, line->helo);
 		break;
 	default:
-		must(letter == 'c'); /* a letter that events.def does not name */
+		must(
+		    letter == 'c'); /* a letter that events.def does not name */
 	}
 }
 

@@ -162,7 +162,7 @@ static bool
 has_old_words_by_default(struct config_set *config)
 {
 	return !config_under(config, false)->postfix.respectful_logging &&
-	    !config_is_set(config, "respectful_logging");
+	       !config_is_set(config, "respectful_logging");
 }
 
 struct policy *

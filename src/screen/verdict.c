@@ -112,9 +112,11 @@ verdict_weigh(struct session *s, enum check_id id)
 enum phase
 verdict_denylisted(struct session *s)
 {
-	s->denied = true;
-	return act(s, (enum config_action)session_config(s)->denylist_action,
-	    VERDICT_DENYLIST);
+	enum config_action action =
+	    (enum config_action)session_config(s)->denylist_action;
+
+	s->denied = action != ACTION_IGNORE;
+	return act(s, action, VERDICT_DENYLIST);
 }
 
 void

@@ -346,6 +346,13 @@ match_clear(const struct table *t, struct table_match *match_r)
 	*match_r = (struct table_match){.file = t->has_file ? t->name : NULL};
 }
 
+bool
+table_is_readable(const struct table *t)
+{
+	return t->now.cidr != NULL || t->now.pairs != NULL ||
+	       t->now.pattern != NULL || t->now.constant != NULL;
+}
+
 enum table_result
 table_find(const struct table *t, const char *key, struct table_match *match_r)
 {

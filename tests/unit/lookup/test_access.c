@@ -60,6 +60,8 @@ static const struct {
     {"remark only once",
 	"cidr:{{10.0.0.1 {permit a=b}} {10.0.0.2 {permit a=b}}}", "10.0.0.3",
 	ACCESS_DUNNO, NULL, 1},
+    {"unreadable ends", "texthash:/nowhere/at/all permit", "10.0.0.1",
+	ACCESS_DUNNO, "texthash:/nowhere/at/all", 1},
     {"ipv6", "cidr:{{2001:db8::/32 reject}}", "2001:db8::7", ACCESS_REJECT,
 	"cidr:{{2001:db8::/32 reject}}", 0},
 };
