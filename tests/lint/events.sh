@@ -25,7 +25,7 @@ look() {
 	rc=1
 }
 
-tests/lint/tables.sh events >"$dir/events"
+tests/lint/print-table events >"$dir/events"
 while IFS=$sep read -r word old rest _; do
 	look "$word $(echo "$rest" | sed 's/^ //')"
 	[ "$word" = "$old" ] && continue
@@ -34,7 +34,7 @@ while IFS=$sep read -r word old rest _; do
 	rc=1
 done <"$dir/events"
 
-tests/lint/tables.sh verdicts >"$dir/verdicts"
+tests/lint/print-table verdicts >"$dir/verdicts"
 while IFS=$sep read -r drop enforce enhanced text; do
 	[ -z "$enhanced" ] || text="$enhanced $text"
 	look "$drop $text"

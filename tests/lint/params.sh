@@ -19,7 +19,7 @@ complain() {
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-tests/lint/tables.sh params >"$dir/table"
+tests/lint/print-table params >"$dir/table"
 grep "^doorbell_" "$dir/table" >"$dir/own"
 # "name = default", as -d prints it
 awk -F '\037' '{ print $1 " = " $2 }' "$dir/own" | sed 's/ $//' >"$dir/lines"

@@ -64,6 +64,15 @@ lost=$(grep -rl --include='*.py' '^def test_' tests |
 for file in tests/integration/test_*.py; do
 	grep -q '^def test_' "$file" || complain "$file" "has no test"
 done
+parity=$(plan parity)
+for file in tests/parity/*.py; do
+	[ -e "$file" ] || continue
+	case $parity in
+	*" $file"*) ;;
+	*) complain "$file" "make parity does not run it" ;;
+	esac
+done
+
 for file in tests/lint/*.sh; do
 	[ -x "$file" ] || complain "$file" "cannot be run"
 done
