@@ -215,8 +215,8 @@ format-check:  ## fail when a C file is not formatted
 
 # --- for people ---------------------------------------------------------------
 demo:  ## doorbelld in front of a real Postfix (installs what is missing; root)
-	tests/support/deps.sh demo
-	$(MAKE) all
+	@tests/support/deps.sh demo
+	@$(MAKE) -s all
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld $(PYTHON) tests/demo/demo.py
 
 deps:  ## install what building and testing needs (root)

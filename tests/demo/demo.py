@@ -61,6 +61,7 @@ class Stage:
                 "doorbell_dnsbl_skip_networks": "",
             }
         )
+        self.postfix.main["smtpd_banner"] = "$myhostname ESMTP"
         self.postfix.start()
         self.shown = 0
         self.show_log(quietly=True)
@@ -75,17 +76,28 @@ class Stage:
             log.wait_for(until)
         log.refresh()
         for line in log.lines[self.shown :]:
-            ours = client is None or client.me in line.text
-            if not quietly and ours and "/postscreen" in line.tag:
-                print("      log: %s" % line.text)
-            if not quietly and ours and "/dnsblog" in line.tag:
-                print("      log: %s" % line.text)
+            if quietly or not _is_about(line, client):
+                continue
+            print("      log: %s[%d]: %s" % (line.tag, line.pid, line.text))
         self.shown = len(log.lines)
 
     def close(self):
         self.postfix.clean_up()
         self.rbldnsd.kill()
         self.ports.release()
+
+
+def _is_about(line, client):
+    """Lines of the screener that name this client."""
+    if line.tag.endswith("/dnsblog"):
+        return ("addr %s listed" % client.address) in line.text
+    return line.tag.endswith("/postscreen") and client.me in line.text
+
+
+def duration(seconds):
+    if seconds < 1:
+        return "%.1f ms" % (seconds * 1000)
+    return "%.2f s" % seconds
 
 
 def say(text):
@@ -105,7 +117,7 @@ def deliver(stage, source, subject):
     client = stage.connect(source)
     greeting = client.reply()
     waited = client.age()
-    say("      <<< %s   (after %.2f s)" % (greeting.lines[-1], waited))
+    say("      <<< %s   (after %s)" % (greeting.lines[-1], duration(waited)))
     client.deliver(recipient=RECIPIENT, subject=subject)
     stage.postfix.wait_for_mail(subject)
     say("      the mail is in the mailbox")
@@ -161,9 +173,9 @@ def play(stage):
         zombie.close()
 
     say(
-        "\nA known client waits %.0f ms, bots never reach smtpd. This was a"
-        " private Postfix\nunder %s; it is gone now."
-        % (waited * 1000, stage.postfix.directory)
+        "\nThe known client waited %s. Who talked early or was listed never"
+        " reached smtpd.\nThis was a private Postfix under %s; it is gone now."
+        % (duration(waited), stage.postfix.directory)
     )
 
 

@@ -708,7 +708,7 @@ main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		play_file(&play, argv[i]);
-	printf("%u scenarios passed, %u failed\n", play.played - play.failed,
+	printf("replay: %u passed, %u failed\n", play.played - play.failed,
 	    play.failed);
 	return play.failed > 0 || play.played == 0;
 }

@@ -1,15 +1,19 @@
 #!/bin/sh
-# Run unit test programs one after another; say which failed. WRAP is put in
-# front of each (valgrind, for one).
+# Run test programs one after another; show the output of those that fail. WRAP
+# is put in front of each (valgrind, for one).
 set -u
+passed=0
 failed=0
-count=0
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
 for program in "$@"; do
-	count=$((count + 1))
-	if ! ${WRAP:-} "$program"; then
+	if ${WRAP:-} "$program" >"$out" 2>&1; then
+		passed=$((passed + 1))
+	else
+		cat "$out"
 		echo "FAILED: $program" >&2
 		failed=$((failed + 1))
 	fi
 done
-echo "$((count - failed)) test programs passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$count" -gt 0 ]
+echo "unit: $passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
