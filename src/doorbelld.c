@@ -9,24 +9,15 @@
 #include "base/log.h"
 #include "daemon/context.h"
 #include "daemon/options.h"
+#include "daemon/report.h"
+#include "daemon/verify.h"
 #include "daemon/version.h"
-
-static void
-report_to_stderr(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	(void)arg;
-	if (file != NULL)
-		fprintf(stderr, "%s:%d: ", file, line);
-	fprintf(stderr, "%s: %s\n",
-	    severity == CONFIG_ERROR ? "error" : "warning", text);
-}
 
 static int
 dump(const struct options *o)
 {
 	struct config_set *config =
-	    config_load(&o->source, report_to_stderr, NULL);
+	    config_load(&o->source, report_config_to_people, NULL);
 	int rc;
 
 	if (config == NULL)
@@ -74,7 +65,7 @@ main(int argc, char **argv)
 		status = serve(&o);
 		break;
 	case OPTIONS_TEST:
-		status = context_test(&o) == 0 ? 0 : 1;
+		status = verify_config(&o.source) == 0 ? 0 : 1;
 		break;
 	case OPTIONS_DUMP:
 		status = dump(&o);

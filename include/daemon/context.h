@@ -15,15 +15,13 @@
 #include "base/counters.h"
 #include "base/errtext.h"
 #include "config/config.h"
+#include "daemon/listeners.h"
 #include "daemon/options.h"
 #include "daemon/postfix.h"
 #include "lookup/cache.h"
-#include "net/listen.h"
 #include "net/logsock.h"
 #include "net/loop.h"
 #include "screen/screen.h"
-
-#define CONTEXT_LISTENERS_MAX 64
 
 struct doorbell {
 	const struct options *options;
@@ -33,8 +31,7 @@ struct doorbell {
 	struct counters counters;
 	struct cache *cache;
 	struct screen *screen;
-	struct listener *listeners[CONTEXT_LISTENERS_MAX];
-	size_t listener_count;
+	struct listeners listeners;
 	size_t descriptor_limit;
 	struct postfix_channel channel; /* service: to master(8) */
 	struct loop_timer housekeeping;
@@ -52,9 +49,5 @@ struct doorbell *context_new(const struct options *o, struct errtext *why);
 /* Returns when the process should end. */
 int context_run(struct doorbell *d);
 void context_free(struct doorbell **d);
-
-/* Check the configuration and all tables it names: the number of errors, which
- * have been printed on stderr. */
-int context_test(const struct options *o);
 
 #endif

@@ -15,8 +15,5 @@ void reload_tables(struct doorbell *d);
 /* Build a policy from `config`; NULL with *why. */
 struct policy *reload_make_policy(
     struct doorbell *d, struct config_set *config, struct errtext *why);
-/* A config_report_fn that logs; `arg` is not used. */
-void reload_report(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg);
 
 #endif

@@ -41,6 +41,10 @@ struct cache_options {
 
 struct cache;
 
+/* The path in "lmdb:/path", "" for "" (no cache), NULL with *why for a type that
+ * cannot be a cache. Points into `map`. */
+const char *cache_map_path(const char *map, struct errtext *why);
+
 /* Open before privileges are dropped or the root is changed. Returns a cache
  * in any case but ENOMEM (NULL); *why is "" when all is well, else it says what
  * was set aside or why there is no memory. */

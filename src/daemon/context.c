@@ -12,19 +12,18 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "daemon/drain.h"
+#include "daemon/housekeeping.h"
 #include "daemon/jail.h"
 #include "daemon/logging.h"
 #include "daemon/reload.h"
+#include "daemon/report.h"
 
 /* The order of context_new() is the order of needs: log, configuration, the
  * queue directory (all relative names start there), tables and the cache while
  * everything can be read, listeners, then no privileges any more. */
 
 enum { HOUSEKEEPING_MS = 1000 };
-
-#define CACHE_TYPE "lmdb:"
 
 static void
 on_arrival(int fd, const struct endpoint *client, const struct endpoint *server,
@@ -55,101 +54,24 @@ static const struct listen_ops listen_ops = {
     .trouble = on_accept_trouble,
 };
 
-static int
-keep_listener(struct doorbell *d, struct listener *l, struct errtext *why)
-{
-	if (l == NULL)
-		return -1;
-	if (d->listener_count == CONTEXT_LISTENERS_MAX) {
-		errtext_set(why, "more than %d listening sockets",
-		    CONTEXT_LISTENERS_MAX);
-		listen_free(&l);
-		return -1;
-	}
-	d->listeners[d->listener_count++] = l;
-	return 0;
-}
-
-static int
-adopt_listeners(struct doorbell *d, struct errtext *why)
-{
-	for (int i = 0; i < d->options->sockets; i++) {
-		if (keep_listener(d,
-			listen_adopt(d->loop, POSTFIX_LISTEN_FD + i, why),
-			why) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* "inet:HOST:PORT", "inet:[HOST]:PORT" or without "inet:". */
-static int
-parse_listen(struct span word, struct endpoint *where, struct errtext *why)
-{
-	struct span host = word;
-	size_t colon;
-	int64_t port;
-
-	if (span_has_prefix(host, "inet:"))
-		host = span_of(word.p + 5, word.n - 5);
-	for (colon = host.n; colon > 0 && host.p[colon - 1] != ':'; colon--)
-		;
-	if (colon < 2 || num_parse(span_of(host.p + colon, host.n - colon), 1,
-			     65535, &port) < 0)
-		goto bad;
-	host.n = colon - 1;
-	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = span_of(host.p + 1, host.n - 2);
-	if (addr_parse(host, &where->addr) < 0)
-		goto bad;
-	where->port = (uint16_t)port;
-	return 0;
-bad:
-	errtext_set(why, "doorbell_listen: \"%.*s\" is not inet:address:port",
-	    (int)word.n, word.p);
-	return -1;
-}
-
-static int
-open_listeners(struct doorbell *d, struct errtext *why)
-{
-	struct span rest = span_str(config_under(d->config, false)->listen);
-	struct endpoint where;
-	struct span word;
-
-	while (text_token(&rest, TEXT_LIST_SEPARATORS, &word)) {
-		if (parse_listen(word, &where, why) < 0 ||
-		    keep_listener(d, listen_open(d->loop, &where, why), why) <
-			0)
-			return -1;
-	}
-	if (d->listener_count > 0)
-		return 0;
-	errtext_set(why, "doorbell_listen is empty");
-	return -1;
-}
-
 /* A cache that cannot be used is no reason not to screen. */
 static int
 open_cache(
     struct doorbell *d, const struct jail_user *user, struct errtext *why)
 {
 	const char *map = config_under(d->config, false)->cache_map;
+	const char *path = cache_map_path(map, why);
 	const struct cache_options o = {
-	    .path = map + strlen(CACHE_TYPE),
+	    .path = path,
 	    .uid = geteuid() == 0 ? user->uid : (uid_t)-1,
 	    .gid = geteuid() == 0 ? user->gid : (gid_t)-1,
 	};
 	struct errtext trouble = {""};
 
-	if (map[0] == '\0')
-		return 0;
-	if (!span_has_prefix(span_str(map), CACHE_TYPE)) {
-		errtext_set(why,
-		    "doorbell_cache_map = %s: only lmdb:/path can be a cache",
-		    map);
+	if (path == NULL)
 		return -1;
-	}
+	if (path[0] == '\0')
+		return 0;
 	if ((d->cache = cache_open(&o, &trouble)) == NULL) {
 		errtext_set(why, "cache: %s", strerror(errno));
 		return -1;
@@ -228,7 +150,10 @@ build_privileged(
 	}
 	if (open_cache(d, user, why) < 0 || build_screen(d, why) < 0)
 		return -1;
-	return service ? adopt_listeners(d, why) : open_listeners(d, why);
+	if (service)
+		return listeners_adopt(&d->listeners, d->loop,
+		    POSTFIX_LISTEN_FD, d->options->sockets, why);
+	return listeners_open(&d->listeners, d->loop, cfg->listen, why);
 }
 
 static int
@@ -268,7 +193,7 @@ context_new(const struct options *o, struct errtext *why)
 		return NULL;
 	if (check_service(o, why) < 0)
 		goto failed;
-	if ((d->config = config_load(&o->source, reload_report, NULL)) ==
+	if ((d->config = config_load(&o->source, report_config_to_log, NULL)) ==
 	    NULL) {
 		errtext_set(why, "the configuration has errors");
 		goto failed;
@@ -289,81 +214,6 @@ failed:
 }
 
 /* --- running ------------------------------------------------------------- */
-
-static void
-note_cache_news(struct doorbell *d)
-{
-	const struct config *cfg = screen_config(d->screen, d->screen->policy);
-	struct cache_news news;
-	char text[96];
-
-	cache_take_news(d->cache, &news);
-	counters_add(&d->counters, COUNTER_CACHE_DROPS, news.lost);
-	if (news.swept) {
-		(void)snprintf(text, sizeof(text),
-		    "retained=%llu dropped=%llu entries",
-		    (unsigned long long)news.retained,
-		    (unsigned long long)news.dropped);
-		log_info("cache %s full cleanup: %s", cfg->cache_map, text);
-	}
-	if (news.full)
-		log_warning("cache %s is full: some clients will be tested"
-			    " again",
-		    cfg->cache_map);
-	if (news.failed)
-		log_warning("cache %s: %s; going on without it", cfg->cache_map,
-		    news.why.text);
-}
-
-/* The first sweep is at the start, as in postscreen. */
-static void
-sweep_when_due(struct doorbell *d)
-{
-	const struct config *cfg = screen_config(d->screen, d->screen->policy);
-
-	if (cfg->cache_cleanup_interval == 0 || d->draining)
-		return;
-	if (d->swept && mono_between(d->swept_at, loop_now(d->loop)) <
-			    cfg->cache_cleanup_interval)
-		return;
-	d->swept = true;
-	d->swept_at = loop_now(d->loop);
-	cache_sweep(d->cache,
-	    wall_after(clock_wall(), -cfg->cache_retention_time / 1000));
-}
-
-/* A loop that stands still is ended by SIGALRM; master starts a new one. */
-static void
-feed_watchdog(const struct doorbell *d)
-{
-	const struct config *cfg = screen_config(d->screen, d->screen->policy);
-
-	alarm((unsigned)(cfg->watchdog_timeout / 1000));
-}
-
-static void
-count_log_drops(struct doorbell *d)
-{
-	uint64_t drops = logsock_drops(d->logsock);
-
-	counters_add(&d->counters, COUNTER_LOG_DROPS, drops - d->log_drops);
-	d->log_drops = drops;
-}
-
-static void
-on_housekeeping(struct loop_timer *timer)
-{
-	struct doorbell *d = OWNER_OF(timer, struct doorbell, housekeeping);
-
-	(void)loop_timer_start(timer, HOUSEKEEPING_MS);
-	feed_watchdog(d);
-	count_log_drops(d);
-	if (d->cache != NULL) {
-		note_cache_news(d);
-		sweep_when_due(d);
-	}
-	reload_tables(d);
-}
 
 static void
 on_retire(struct postfix_channel *channel)
@@ -413,14 +263,9 @@ start(struct doorbell *d, struct errtext *why)
 		return -1;
 	if (d->cache != NULL && cache_start(d->cache, why) < 0)
 		log_warning("cache: %s; going on without it", why->text);
-	for (size_t i = 0; i < d->listener_count; i++) {
-		if (listen_start(d->listeners[i], &listen_ops, d) < 0) {
-			errtext_set(why, "listening: %s", strerror(errno));
-			return -1;
-		}
-	}
-	loop_timer_init(&d->housekeeping, d->loop, on_housekeeping);
-	on_housekeeping(&d->housekeeping);
+	if (listeners_start(&d->listeners, &listen_ops, d, why) < 0)
+		return -1;
+	housekeeping_start(d);
 	return 0;
 }
 
@@ -448,85 +293,18 @@ context_free(struct doorbell **dp)
 	*dp = NULL;
 	if (d == NULL)
 		return;
-	alarm(0);
+	housekeeping_finish(d);
 	if (d->loop != NULL) {
-		loop_timer_stop(&d->housekeeping);
 		loop_timer_stop(&d->fork_retry);
 		loop_signal_stop(&d->on_hup);
 		loop_signal_stop(&d->on_term);
 		loop_signal_stop(&d->on_int);
 	}
-	for (size_t i = 0; i < d->listener_count; i++)
-		listen_free(&d->listeners[i]);
+	listeners_close(&d->listeners);
 	screen_free(&d->screen);
 	cache_close(&d->cache);
 	logging_stop(&d->logsock);
 	loop_free(&d->loop);
 	config_unref(&d->config);
 	mem_free(d);
-}
-
-/* --- checking --------------------------------------------------------------- */
-
-struct test_report {
-	int errors;
-};
-
-static void
-report_to_people(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	struct test_report *report = arg;
-	const char *word = severity == CONFIG_ERROR ? "error" : "warning";
-
-	if (severity == CONFIG_ERROR)
-		report->errors++;
-	if (file == NULL)
-		fprintf(stderr, "doorbelld: %s: %s\n", word, text);
-	else if (line == 0)
-		fprintf(stderr, "%s: %s: %s\n", file, word, text);
-	else
-		fprintf(stderr, "%s:%d: %s: %s\n", file, line, word, text);
-}
-
-static void
-report_table_error(const char *file, int line, const char *text, void *arg)
-{
-	report_to_people(CONFIG_ERROR, file, line, text, arg);
-}
-
-int
-context_test(const struct options *o)
-{
-	struct test_report report = {0};
-	struct errtext why = {""};
-	struct config_set *config;
-	struct policy *policy;
-	struct policy_options po = {0};
-	const struct config *cfg;
-	char *postmap;
-
-	if ((config = config_load(&o->source, report_to_people, &report)) ==
-	    NULL)
-		return report.errors > 0 ? report.errors : 1;
-	cfg = config_under(config, false);
-	postmap = mem_printf("%s/postmap", cfg->postfix.command_directory);
-	po.config = config;
-	po.loop = loop_new();
-	po.tables.postmap = postmap;
-	po.tables.config_directory = o->source.directory;
-	po.tables.report = report_table_error;
-	po.tables.arg = &report;
-	po.descriptor_limit = jail_raise_descriptors();
-	if (po.loop == NULL || postmap == NULL ||
-	    (policy = policy_new(&po, &why)) == NULL) {
-		report_to_people(CONFIG_ERROR, NULL, 0,
-		    why.text[0] != '\0' ? why.text : strerror(errno), &report);
-		policy = NULL;
-	}
-	policy_unref(&policy);
-	loop_free(&po.loop);
-	mem_free(postmap);
-	config_unref(&config);
-	return report.errors;
 }

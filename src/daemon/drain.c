@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/housekeeping.h"
 
 /* The pid that master knows is its only hold on us: while it lives master starts
  * no other, so it must go at once, and a forked child inherits the work. The
@@ -14,14 +15,6 @@
  * would swallow connections (all Postfix sockets are SO_REUSEPORT). */
 
 enum { FORK_RETRY_MS = 1000 };
-
-static void
-close_listeners(struct doorbell *d)
-{
-	for (size_t i = 0; i < d->listener_count; i++)
-		listen_free(&d->listeners[i]);
-	d->listener_count = 0;
-}
 
 static void
 on_empty(struct screen *screen, void *arg)
@@ -43,7 +36,7 @@ void
 drain_in_place(struct doorbell *d)
 {
 	d->draining = true;
-	close_listeners(d);
+	listeners_close(&d->listeners);
 	screen_drain(d->screen, on_empty, d);
 }
 
@@ -55,7 +48,7 @@ become_child(struct doorbell *d)
 
 	leave_master(d);
 	d->is_child = true;
-	close_listeners(d);
+	listeners_close(&d->listeners);
 	logsock_after_fork(d->logsock);
 	if (loop_after_fork(d->loop) < 0)
 		log_fatal("event loop after fork: %s", strerror(errno));
@@ -79,6 +72,7 @@ fork_child(struct doorbell *d)
 {
 	pid_t pid;
 
+	housekeeping_finish(d);
 	if (d->cache != NULL)
 		cache_before_fork(d->cache);
 	pid = fork();
@@ -88,6 +82,7 @@ fork_child(struct doorbell *d)
 		become_child(d);
 	else if (d->cache != NULL)
 		cache_after_fork_parent(d->cache);
+	housekeeping_start(d);
 	return pid;
 }
 
@@ -132,7 +127,7 @@ void
 drain_at_once(struct doorbell *d)
 {
 	d->draining = true;
-	close_listeners(d);
+	listeners_close(&d->listeners);
 	screen_shut(d->screen);
 	loop_stop(d->loop);
 	/* What is still queued needs the disk, and nobody may wait for that. */

@@ -7,31 +7,10 @@
 #include "base/mem.h"
 #include "daemon/drain.h"
 #include "daemon/logging.h"
+#include "daemon/report.h"
 
 /* Everything new is built beside what is in force and swapped in when it is
  * whole. */
-
-void
-reload_report(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	enum log_level level =
-	    severity == CONFIG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
-
-	(void)arg;
-	if (file == NULL)
-		log_line(level, LOG_VOICE_MAIN, "%s", text);
-	else if (line == 0)
-		log_line(level, LOG_VOICE_MAIN, "%s: %s", file, text);
-	else
-		log_line(level, LOG_VOICE_MAIN, "%s:%d: %s", file, line, text);
-}
-
-static void
-report_table(const char *file, int line, const char *text, void *arg)
-{
-	reload_report(CONFIG_WARNING, file, line, text, arg);
-}
 
 struct policy *
 reload_make_policy(
@@ -45,7 +24,7 @@ reload_make_policy(
 	    .loop = d->loop,
 	    .tables = {.postmap = postmap,
 		.config_directory = d->options->source.directory,
-		.report = report_table},
+		.report = report_table_to_log},
 	    .observer = screen_observer(d->screen),
 	    .descriptor_limit = d->descriptor_limit,
 	};
@@ -87,7 +66,7 @@ reload_config(struct doorbell *d)
 	struct config_set *config;
 	struct policy *policy = NULL;
 
-	config = config_load(&d->options->source, reload_report, NULL);
+	config = config_load(&d->options->source, report_config_to_log, NULL);
 	if (config != NULL)
 		policy = reload_make_policy(d, config, &why);
 	if (policy != NULL &&

@@ -21,6 +21,20 @@ struct cache {
 	struct cache_writer *writer;
 };
 
+#define CACHE_TYPE "lmdb:"
+
+const char *
+cache_map_path(const char *map, struct errtext *why)
+{
+	if (map[0] == '\0')
+		return map;
+	if (span_has_prefix(span_str(map), CACHE_TYPE))
+		return map + strlen(CACHE_TYPE);
+	errtext_set(why, "doorbell_cache_map = %s: only %s/path can be a cache",
+	    map, CACHE_TYPE);
+	return NULL;
+}
+
 static void
 open_file(struct cache *c, struct errtext *why)
 {

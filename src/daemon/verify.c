@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/verify.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/jail.h"
+#include "daemon/listeners.h"
+#include "daemon/report.h"
+#include "lookup/cache.h"
+#include "screen/policy.h"
+
+/* A policy is built as at the start, and thrown away. */
+
+static void
+say(int *errors, const struct errtext *why)
+{
+	report_config_to_people(CONFIG_ERROR, NULL, 0, why->text, errors);
+}
+
+static void
+verify_policy(
+    struct config_set *config, const struct config_source *source, int *errors)
+{
+	const struct config *cfg = config_under(config, false);
+	char *postmap =
+	    mem_printf("%s/postmap", cfg->postfix.command_directory);
+	struct policy_options o = {
+	    .config = config,
+	    .loop = loop_new(),
+	    .tables = {.postmap = postmap,
+		.config_directory = source->directory,
+		.report = report_table_to_people,
+		.arg = errors},
+	    .descriptor_limit = jail_raise_descriptors(),
+	};
+	struct policy *policy = NULL;
+	struct errtext why = {""};
+
+	if (o.loop == NULL || postmap == NULL)
+		errtext_set(&why, "%s", strerror(errno));
+	else
+		policy = policy_new(&o, &why);
+	if (policy == NULL)
+		say(errors, &why);
+	policy_unref(&policy);
+	loop_free(&o.loop);
+	mem_free(postmap);
+}
+
+int
+verify_config(const struct config_source *source)
+{
+	const struct config *cfg;
+	struct config_set *config;
+	struct errtext why;
+	int errors = 0;
+
+	config = config_load(source, report_config_to_people, &errors);
+	if (config == NULL)
+		return errors > 0 ? errors : 1;
+	cfg = config_under(config, false);
+	if (listeners_open(NULL, NULL, cfg->listen, &why) < 0)
+		say(&errors, &why);
+	if (cache_map_path(cfg->cache_map, &why) == NULL)
+		say(&errors, &why);
+	verify_policy(config, source, &errors);
+	config_unref(&config);
+	return errors;
+}
