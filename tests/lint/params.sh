@@ -95,7 +95,7 @@ grep -n '^[^#]' "$sample" && complain "$sample" "sets something"
 cut -d "$sep" -f 1 "$dir/own" >"$dir/names"
 echo doorbell_cache >>"$dir/names" # the file
 # "unknown parameter doorbell_..." is an example of what we say.
-grep -noE '(unknown parameter )?doorbell_[a-zA-Z0-9_]+' man/* conf/* README.md \
+grep -noE '(unknown parameter )?doorbell_[a-z][a-zA-Z0-9_]+' man/* conf/* README.md \
     src/README.md tests/README.md | grep -v ':unknown' |
     while IFS=: read -r file line name; do
 	grep -qx "$name" "$dir/names" ||
