@@ -47,7 +47,8 @@ int logsock_attach(struct logsock *l, struct loop *loop);
 /* The working directory or the root is about to change: use this path for
  * reconnecting from now on. */
 int logsock_repath(struct logsock *l, const char *path);
-/* The pid in the lines is another one, the queue is the parent's. */
+/* In the child: later lines bear its pid. What is queued is the child's to send,
+ * so the parent must leave by _exit(). */
 void logsock_after_fork(struct logsock *l);
 /* A log_sink_fn; `arg` is the struct logsock. */
 void logsock_write(enum log_level level, enum log_voice voice, const char *text,

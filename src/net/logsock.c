@@ -396,8 +396,6 @@ void
 logsock_after_fork(struct logsock *l)
 {
 	l->frame.pid = (long)getpid();
-	queue_clear(l);
-	l->drops_told = l->drops;
 }
 
 uint64_t
