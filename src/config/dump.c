@@ -10,7 +10,8 @@
 #include "config/scope.h"
 #include "config/set.h"
 
-/* Like postconf(1): lines sorted by name, each run of white space in a value
+/* Like postconf(1): lines sorted by name, or in the order asked
+ * for; each run of white space in a value
  * shown as one blank, and what the admin wrote in a RAW row left alone. */
 
 struct dump {
@@ -47,12 +48,19 @@ print_line(const struct dump *d, const char *name, const char *value)
 	fputc('\n', d->out);
 }
 
+/* A RAW row, its twin, and the smtpd(8) parameter that they inherit. */
 static bool
 is_raw(const char *name)
 {
-	const struct param *p = params_find(name);
+	for (size_t i = 0; i < params_count; i++) {
+		const struct param *p = &params_table[i];
 
-	return p != NULL && p->type == PARAM_RAW;
+		if (p->type == PARAM_RAW && p->twin != NULL &&
+		    (strcmp(p->name, name) == 0 || strcmp(p->twin, name) == 0 ||
+			strcmp(p->twin_preset + 1, name) == 0))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -135,11 +143,12 @@ dump_parameters(const struct config_set *set, unsigned mode,
 	list = mem_array(2 * params_count + n, sizeof(*list));
 	if (list == NULL)
 		return -1;
-	if (n == 0)
+	if (n == 0) {
 		n = collect_names(&d, list);
-	else
+		qsort(list, n, sizeof(*list), by_text);
+	} else {
 		memcpy(list, names, n * sizeof(*list));
-	qsort(list, n, sizeof(*list), by_text);
+	}
 	for (size_t i = 0; i < n; i++)
 		if ((mode & CONFIG_DUMP_EXPLICIT) == 0 ||
 		    is_explicit(&d, list[i]) || params_find(list[i]) == NULL)

@@ -96,24 +96,25 @@ begins_with(struct span s, char c)
 	return s.n > 0 && s.p[0] == c;
 }
 
-/* What follows '?': {yes}, {yes}:{no}, {yes}:no, or yes up to the end. */
+/* What follows '?': {yes}, {yes}:{no}, {yes}:no, or yes up to the end. Blanks
+ * around braces are nothing, those of text without braces belong to it. */
 static int
 split_yes(struct expansion *e, struct span rest, struct span *yes_r,
     struct span *no_r)
 {
 	*no_r = span_of(rest.p, 0);
-	if (!begins_with(rest, '{')) {
-		*yes_r = rest;
+	*yes_r = rest;
+	rest = skip_blanks(rest);
+	if (!begins_with(rest, '{'))
 		return 0;
-	}
 	if (!take_braced(&rest, yes_r))
 		return fail_at(e, "missing '}'", rest);
 	if (rest.n == 0)
 		return 0;
 	if (rest.p[0] != ':')
 		return fail_at(e, "':' expected", rest);
-	rest = skip_blanks(skip(rest, 1));
-	*no_r = rest;
+	*no_r = skip(rest, 1);
+	rest = skip_blanks(*no_r);
 	if (begins_with(rest, '{')) {
 		if (!take_braced(&rest, no_r))
 			return fail_at(e, "missing '}'", rest);
@@ -128,6 +129,7 @@ static int
 split_no(struct expansion *e, struct span rest, struct span *no_r)
 {
 	*no_r = rest;
+	rest = skip_blanks(rest);
 	if (!begins_with(rest, '{'))
 		return 0;
 	if (!take_braced(&rest, no_r))
@@ -140,7 +142,7 @@ static int
 expand_choice(struct expansion *e, bool holds, struct span rest)
 {
 	struct span yes = span_of(rest.p, 0), no;
-	struct span after = skip_blanks(skip(rest, 1));
+	struct span after = skip(rest, 1);
 	int rc;
 
 	rc = rest.p[0] == '?' ? split_yes(e, after, &yes, &no)
