@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# Every log line of events.def and every reply of verdicts.def is explained in
-# doorbelld(8): the page has it with some words where the table has %letters.
+# Every log line of events.def, every other line that is logged, and every reply
+# of verdicts.def is explained in doorbelld(8): the page has it with some words
+# where the table has %letters.
 set -eu
 cd "$(dirname "$0")/../.."
 page=man/doorbelld.8
@@ -15,7 +16,8 @@ mandoc -Tascii -O width=1000 "$page" | sed 's/.\x08//g; s/^ *//; s/ *$//' |
 
 # An extended regular expression for a template.
 pattern() {
-	printf '%s\n' "$1" | sed 's/[][()*+?.^$|{}\\]/\\&/g; s/%[a-zA-Z]/[^ ].*/g'
+	printf '%s\n' "$1" |
+	    sed 's/[][()*+?.^$|{}\\]/\\&/g; s/%[lz]*[a-zA-Z]/[^ ].*/g'
 }
 
 # look TEXT: the page has a line that begins with it.
@@ -40,4 +42,27 @@ while IFS=$sep read -r drop enforce enhanced text; do
 	look "$drop $text"
 	[ "$enforce" = 0 ] || look "$enforce $text"
 done <"$dir/verdicts"
+# What is logged without a table: the format strings of log_info() and
+# log_warning(), adjacent literals joined. "%s: %s" and the like say nothing.
+cat src/*/*.c src/*.c | awk '
+	/log_(info|warning)\(/ { call = ""; inside = 1 }
+	inside { call = call $0 }
+	inside && /;[ \t]*$/ {
+		inside = 0
+		sub(/.*log_(info|warning)\([ \t]*/, "", call)
+		text = ""
+		while (match(call, /^"([^"\\]|\\.)*"[ \t]*/)) {
+			part = substr(call, 1, RLENGTH)
+			call = substr(call, RLENGTH + 1)
+			sub(/^"/, "", part)
+			sub(/"[ \t]*$/, "", part)
+			text = text part
+		}
+		if (text ~ /[a-z][a-z][a-z]/)
+			print text
+	}
+' >"$dir/strings"
+while read -r text; do
+	look "$text"
+done <"$dir/strings"
 exit $rc

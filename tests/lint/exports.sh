@@ -3,7 +3,7 @@
 # What a module exports: each function that is not static in src/X/Y.c bears
 # the name of the module (or of its family: dnsbl_ in dnsbl_spec.c; or of a
 # struct that include/X/Y.h defines), is declared in that header, and is used
-# by somebody else.
+# by somebody else. The rows of tables are used, too.
 #
 # The house style makes this a matter of lines: the return type stands on its
 # own line, the name begins the next one.
@@ -52,4 +52,16 @@ for source in src/*/*.c; do
 			complain "$source" "nobody else uses $name()"
 	done
 done
+# The rows of tables that others refer to by name.
+rows() {
+	for id in $(sed -n "s/^$1(\([A-Z_0-9]*\),.*/\1/p" "$2"); do
+		grep -rqw --include='*.c' "$1_$id" src ||
+		    grep -qw "$id)\$" include/screen/checks.def ||
+			complain "$2" "nobody uses $1_$id"
+	done
+}
+rows COUNTER include/base/counters.def
+rows EVENT include/screen/events.def
+rows VERDICT include/screen/verdicts.def
+rows ANSWER include/smtp/answers.def
 exit $rc
