@@ -23,9 +23,18 @@ def sessions(postfix):
     told = []
 
     def visit(source, act, host="127.0.0.1"):
+        mark = postfix.log.mark()
         with postfix.connect(source, host=host) as client:
             act(client)
             told.append(client.transcript)
+            address = re.escape(client.address)
+        # postscreen asks its memory only when no other session of the
+        # address is open: wait for the end of this one.
+        postfix.log.wait_for(
+            r"(disconnect from unknown\[%s\] |DISCONNECT \[%s\]).*"
+            % (address, address),
+            after=mark,
+        )
 
     def early(client):
         client.line()
