@@ -12,9 +12,6 @@
 #include "config/config.h"
 #include "config/params.h"
 
-/* Not for TEXT and RAW rows, whose value is the text. */
-int value_parse(const struct param *param, const char *text, int64_t *number_r,
-    struct errtext *why);
 /* Check `text` and put its value into its field; TEXT and RAW fields keep
  * `text` itself. */
 int value_store(const struct param *param, const char *text,

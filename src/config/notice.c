@@ -94,7 +94,9 @@ is_missed(const struct config_set *set, enum scope_state state,
 	default_text = buf_str(&preset);
 	if (text == NULL || default_text == NULL)
 		goto done;
+	/* A bad value, which is an error already, does not equal itself. */
 	missed = strcmp(param->later, "*") != 0 &&
+		 value_same(param, text, text) &&
 		 !value_same(param, text, default_text) &&
 		 !value_same(param, text, param->later);
 done:

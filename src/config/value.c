@@ -115,8 +115,8 @@ is_bound(const struct param *param, const char *bound)
 	       (param->type == PARAM_TIME || param->type == PARAM_NUMBER);
 }
 
-int
-value_parse(const struct param *param, const char *text, int64_t *number_r,
+static int
+parse(const struct param *param, const char *text, int64_t *number_r,
     struct errtext *why)
 {
 	int64_t number, bound;
@@ -126,15 +126,15 @@ value_parse(const struct param *param, const char *text, int64_t *number_r,
 	if (is_bound(param, param->min) &&
 	    parse_unbounded(param, param->min, &bound, NULL) == 0 &&
 	    number < bound) {
-		errtext_set(why, "%s is below %s, the least for %s", text,
-		    param->min, param->name);
+		errtext_set(
+		    why, "%s is below the minimum, %s", text, param->min);
 		return -1;
 	}
 	if (is_bound(param, param->max) &&
 	    parse_unbounded(param, param->max, &bound, NULL) == 0 &&
 	    number > bound) {
-		errtext_set(why, "%s is above %s, the most for %s", text,
-		    param->max, param->name);
+		errtext_set(
+		    why, "%s is above the maximum, %s", text, param->max);
 		return -1;
 	}
 	*number_r = number;
@@ -162,7 +162,7 @@ value_store(const struct param *param, const char *text, struct config *config,
 		*(const char **)field = text;
 		return check_text(param, text, why);
 	}
-	if (value_parse(param, text, &number, why) < 0)
+	if (parse(param, text, &number, why) < 0)
 		return -1;
 	if (param->type == PARAM_BOOL)
 		*(param_BOOL *)field = number != 0;
@@ -180,6 +180,6 @@ value_same(const struct param *param, const char *a, const char *b)
 
 	if (param->type == PARAM_TEXT || param->type == PARAM_RAW)
 		return strcmp(a, b) == 0;
-	return value_parse(param, a, &left, NULL) == 0 &&
-	       value_parse(param, b, &right, NULL) == 0 && left == right;
+	return parse(param, a, &left, NULL) == 0 &&
+	       parse(param, b, &right, NULL) == 0 && left == right;
 }
