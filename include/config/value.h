@@ -6,7 +6,7 @@
 #ifndef DOORBELL_CONFIG_VALUE_H
 #define DOORBELL_CONFIG_VALUE_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
 #include "base/errtext.h"
 #include "config/config.h"

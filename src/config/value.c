@@ -2,6 +2,7 @@
 #include "config/value.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/num.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: fake_mem */
 #include "config/config.h"
 
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
+#include "support/fake_mem.h"
 
 /* Configurations are written to a fresh directory; what is reported is
  * gathered as "E main.cf:3: text|" and "W -: text|". */
@@ -421,6 +422,47 @@ test_dump(void **state)
 	config_unref(&set);
 }
 
+static void
+count_errors(enum config_severity severity, const char *file, int line,
+    const char *text, void *arg)
+{
+	(void)file;
+	(void)line;
+	assert_true(text[0] != '\0');
+	*(int *)arg += severity == CONFIG_ERROR;
+}
+
+/* Wherever memory runs out: an error is said, or nothing is missing. */
+static void
+test_without_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct config_source source = {.directory = f->directory};
+	struct config_set *set = NULL;
+	long live = fake_mem_live();
+	unsigned n;
+	int errors;
+
+	put(f, "main.cf",
+	    "mydomain = example.org\na = $b\nb = 3\n"
+	    "postscreen_command_count_limit = $a\n");
+	for (n = 0; set == NULL && n < 20000; n++) {
+		errors = 0;
+		fake_mem_fail_after(n);
+		set = config_load(&source, count_errors, &errors);
+		fake_mem_heal();
+		if ((set == NULL) != (errors > 0))
+			fail_msg("after %u: %d errors", n, errors);
+		if (set == NULL && fake_mem_live() != live)
+			fail_msg("after %u: leak", n);
+	}
+	assert_non_null(set);
+	assert_true(n > 300);
+	assert_int_equal(config_under(set, false)->command_count_limit, 3);
+	config_unref(&set);
+	assert_int_equal(fake_mem_live(), live);
+}
+
 int
 main(void)
 {
@@ -434,6 +476,7 @@ main(void)
 	    cmocka_unit_test(test_is_set),
 	    cmocka_unit_test(test_text),
 	    cmocka_unit_test(test_dump),
+	    cmocka_unit_test(test_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
