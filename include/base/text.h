@@ -59,10 +59,11 @@ void text_fold(char *s); /* to lower case, in place */
 /* How many edits turn a into b; for "did you mean". */
 size_t text_distance(const char *a, const char *b);
 
-/* `ms` as Postfix prints delays: at most two significant digits and two
- * decimals, rounded half up - but always with a decimal, so that patterns
- * like \d+\.\d+ match: "0.39", "0.0", "1.2", "16.0". Returns `out`. */
-#define TEXT_DELAY_MAX 24
-char *text_delay(char out[TEXT_DELAY_MAX], long long ms);
+/* `ms` as Postfix prints delays: at most two significant digits and `decimals`
+ * decimals (three are all there are), rounded half up - but always with one, so
+ * that patterns like \d+\.\d+ match: "0.39", "0.0", "1.2", "16.0". Returns
+ * `out`. */
+#define TEXT_DELAY_MAX 32
+char *text_delay(char out[TEXT_DELAY_MAX], long long ms, unsigned decimals);
 
 #endif

@@ -51,7 +51,6 @@ struct dnsbl_spec {
 int dnsbl_spec_parse(
     struct span words, struct dnsbl_spec *spec_r, struct errtext *why);
 void dnsbl_spec_clear(struct dnsbl_spec *spec);
-bool dnsbl_filter_has(const struct dnsbl_filter *f, const struct addr *a);
 /* Points that a set of A records earns in this zone: each rule at most once. */
 int dnsbl_zone_points(
     const struct dnsbl_zone_spec *zone, const struct addr *found, size_t n);

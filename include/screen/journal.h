@@ -41,11 +41,12 @@ struct journal_line {
 	const struct endpoint *client, *server; /* %c %s %a */
 	const struct addr *address;   /* %a, when there is no client endpoint */
 	const struct addr *listed_as; /* %i */
-	int64_t delay_ms;             /* %t */
-	int64_t number;               /* %n */
-	struct span quoted;           /* %q */
-	const char *word;             /* %w */
-	struct span reply;            /* %r */
+	unsigned delay_decimals; /* of it (delay_logging_resolution_limit) */
+	int64_t delay_ms;        /* %t */
+	int64_t number;          /* %n */
+	struct span quoted;      /* %q */
+	const char *word;        /* %w */
+	struct span reply;       /* %r */
 	struct span sender, recipient, helo; /* %f %o %h */
 	const char *proto;                   /* %p */
 	bool old_words;                      /* respectful_logging=no */
@@ -56,7 +57,5 @@ void journal_write(struct journal *j, enum journal_event event,
 /* The same for events that may come in floods. */
 void journal_write_limited(struct journal *j, enum journal_event event,
     const struct journal_line *line, struct mono now);
-/* "PREGREET": for counters and for people. */
-const char *journal_event_word(enum journal_event event);
 
 #endif

@@ -29,6 +29,9 @@ enum phase verdict_weigh(struct session *s, enum check_id id);
 enum phase verdict_denylisted(struct session *s);
 /* End the session with this verdict's reply. */
 enum phase verdict_close(struct session *s, enum verdict v);
+/* The client has left, or its connection broke: say so (`event` is the HANGUP of
+ * the phase), keep what it has passed, PHASE_DONE. */
+enum phase verdict_hang_up(struct session *s, enum journal_event event);
 /* All due early tests have been looked at: PASS line, cache, and where the
  * session goes now. */
 enum phase verdict_conclude(struct session *s);

@@ -293,18 +293,29 @@ rounded(long long ms, long long unit)
 }
 
 char *
-text_delay(char out[TEXT_DELAY_MAX], long long ms)
+text_delay(char out[TEXT_DELAY_MAX], long long ms, unsigned decimals)
 {
+	static const long long units[] = {1000, 100, 10, 1}; /* of a decimal */
+	long long parts;
+	unsigned wanted;
+
 	if (ms < 0)
 		ms = 0;
-	if (rounded(ms, 10) < 100 && rounded(ms, 10) % 10 != 0)
-		snprintf(out, TEXT_DELAY_MAX, "0.%02lld", rounded(ms, 10));
-	else if (rounded(ms, 10) < 100)
-		snprintf(out, TEXT_DELAY_MAX, "0.%lld", rounded(ms, 10) / 10);
-	else if (rounded(ms, 100) < 100)
-		snprintf(out, TEXT_DELAY_MAX, "%lld.%lld",
-		    rounded(ms, 100) / 10, rounded(ms, 100) % 10);
+	for (wanted = 0; wanted < 3 && ms / units[wanted] < 10;
+	     wanted++)
+		continue; /* two significant digits */
+	if (wanted > decimals)
+		wanted = decimals;
+	parts = rounded(ms, units[wanted]);
+	while (wanted > 1 && parts % 10 == 0) {
+		parts /= 10;
+		wanted--;
+	}
+	if (wanted == 0)
+		snprintf(out, TEXT_DELAY_MAX, "%lld.0", parts);
 	else
-		snprintf(out, TEXT_DELAY_MAX, "%lld.0", rounded(ms, 1000));
+		snprintf(out, TEXT_DELAY_MAX, "%lld.%0*lld",
+		    parts / (1000 / units[wanted]), (int)wanted,
+		    parts % (1000 / units[wanted]));
 	return out;
 }

@@ -96,8 +96,8 @@ filter_parse(struct span in, struct dnsbl_filter *filter_r)
 	return in.n == 0 ? 0 : -1;
 }
 
-bool
-dnsbl_filter_has(const struct dnsbl_filter *f, const struct addr *a)
+static bool
+filter_has(const struct dnsbl_filter *f, const struct addr *a)
 {
 	if (f->any)
 		return true;
@@ -313,7 +313,7 @@ static bool
 rule_matches(const struct dnsbl_rule *rule, const struct addr *found, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (dnsbl_filter_has(&rule->filter, &found[i]))
+		if (filter_has(&rule->filter, &found[i]))
 			return true;
 	return false;
 }

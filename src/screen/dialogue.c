@@ -19,14 +19,6 @@ struct dialogue {
 enum { REPLY_MAX = STREAM_OUTPUT_MAX };
 
 static enum phase
-hang_up(struct session *s)
-{
-	session_log(s, EVENT_HANGUP_LATE, (struct journal_line){0});
-	verdict_settle(s);
-	return PHASE_DONE;
-}
-
-static enum phase
 close_for_limit(struct session *s, enum journal_event event, enum verdict v)
 {
 	session_log(s, event,
@@ -199,7 +191,7 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 		return take_lines(s);
 	case STREAM_EOF:
 	case STREAM_ERROR:
-		return hang_up(s);
+		return verdict_hang_up(s, EVENT_HANGUP_LATE);
 	case STREAM_PEEKED:
 		break;
 	}

@@ -170,14 +170,6 @@ ask_lists(struct session *s)
 }
 
 static enum phase
-hang_up(struct session *s)
-{
-	session_log(s, EVENT_HANGUP_EARLY, (struct journal_line){0});
-	verdict_settle(s);
-	return PHASE_DONE;
-}
-
-static enum phase
 greet_begin(struct session *s)
 {
 	session_mark(s);
@@ -190,7 +182,7 @@ greet_begin(struct session *s)
 		s->greet->waiting |= WAIT_PREGREET;
 		s->greeted = true;
 		if (stream_write(&s->stream, teaser, span_str(teaser).n) < 0)
-			return hang_up(s);
+			return verdict_hang_up(s, EVENT_HANGUP_EARLY);
 	}
 	if (s->checks.state[CHECK_DNSBL] == CHECK_PENDING)
 		ask_lists(s);
@@ -225,7 +217,7 @@ greet_on_stream(struct session *s, enum stream_event event)
 		return on_early_talk(s);
 	case STREAM_EOF:
 	case STREAM_ERROR:
-		return hang_up(s);
+		return verdict_hang_up(s, EVENT_HANGUP_EARLY);
 	case STREAM_INPUT:
 	case STREAM_DRAINED:
 		break;

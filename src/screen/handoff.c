@@ -205,8 +205,7 @@ handoff_on_stream(struct session *s, enum stream_event event)
 {
 	if (event != STREAM_EOF && event != STREAM_ERROR)
 		return PHASE_STAY;
-	session_log(s, EVENT_HANGUP_EARLY, (struct journal_line){0});
-	return PHASE_DONE;
+	return verdict_hang_up(s, EVENT_HANGUP_EARLY);
 }
 
 static enum phase

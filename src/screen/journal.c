@@ -39,11 +39,12 @@ add_name(struct buf *out, struct span name)
 }
 
 static void
-add_delay(struct buf *out, int64_t ms)
+add_delay(struct buf *out, const struct journal_line *line)
 {
 	char text[TEXT_DELAY_MAX];
 
-	(void)buf_add_str(out, text_delay(text, ms));
+	(void)buf_add_str(
+	    out, text_delay(text, line->delay_ms, line->delay_decimals));
 }
 
 static void
@@ -81,7 +82,7 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 		add_address(out, line->listed_as);
 		break;
 	case 't':
-		add_delay(out, line->delay_ms);
+		add_delay(out, line);
 		break;
 	case 'n':
 		(void)buf_printf(out, "%lld", (long long)line->number);
@@ -153,10 +154,4 @@ journal_write_limited(struct journal *j, enum journal_event event,
 		journal_write(j, event, line);
 	else
 		j->seen[event]++;
-}
-
-const char *
-journal_event_word(enum journal_event event)
-{
-	return rows[event].word;
 }

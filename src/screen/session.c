@@ -65,9 +65,13 @@ void
 session_log(
     struct session *s, enum journal_event event, struct journal_line line)
 {
+	const struct config *cfg = session_config(s);
+
 	line.client = &s->client;
 	line.server = &s->server;
-	line.old_words = !session_config(s)->postfix.respectful_logging;
+	line.old_words = !cfg->postfix.respectful_logging;
+	line.delay_decimals =
+	    (unsigned)cfg->postfix.delay_logging_resolution_limit;
 	line.delay_ms = mono_between(s->phase_since, loop_now(s->screen->loop));
 	journal_write(&s->screen->journal, event, &line);
 }

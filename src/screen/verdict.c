@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/verdict.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -144,6 +145,26 @@ verdict_settle(struct session *s)
 		counters_bump(screen->counters, COUNTER_CACHE_STORES);
 	else
 		counters_bump(screen->counters, COUNTER_CACHE_DROPS);
+}
+
+/* How clients usually leave is no news. */
+static bool
+is_plain_hang_up(int error)
+{
+	return error == 0 || error == EPIPE || error == ECONNRESET;
+}
+
+enum phase
+verdict_hang_up(struct session *s, enum journal_event event)
+{
+	int error = stream_error(&s->stream);
+
+	if (!is_plain_hang_up(error))
+		session_log(s, EVENT_WRITE_ERROR,
+		    (struct journal_line){.quoted = span_str(strerror(error))});
+	session_log(s, event, (struct journal_line){0});
+	verdict_settle(s);
+	return PHASE_DONE;
 }
 
 enum phase

@@ -345,8 +345,41 @@ test_delay(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char out[TEXT_DELAY_MAX];
 
-		if (strcmp(text_delay(out, cases[i].ms), cases[i].want) != 0)
+		text_delay(out, cases[i].ms, 2);
+		if (strcmp(out, cases[i].want) != 0)
 			fail_msg("%lld ms: \"%s\"", cases[i].ms, out);
+	}
+}
+
+static void
+test_delay_resolution(void **state)
+{
+	static const struct {
+		long long ms;
+		unsigned decimals;
+		const char *want;
+	} cases[] = {
+	    {390, 0, "0.0"},
+	    {500, 0, "1.0"},
+	    {1200, 0, "1.0"},
+	    {390, 1, "0.4"},
+	    {49, 1, "0.0"},
+	    {39, 3, "0.039"},
+	    {3, 3, "0.003"},
+	    {390, 3, "0.39"},
+	    {395, 3, "0.4"},
+	    {39, 6, "0.039"},
+	    {1234, 6, "1.2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char out[TEXT_DELAY_MAX];
+
+		text_delay(out, cases[i].ms, cases[i].decimals);
+		if (strcmp(out, cases[i].want) != 0)
+			fail_msg("%lld ms, %u: \"%s\"", cases[i].ms,
+			    cases[i].decimals, out);
 	}
 }
 
@@ -367,6 +400,7 @@ main(void)
 	    cmocka_unit_test(test_fold),
 	    cmocka_unit_test(test_distance),
 	    cmocka_unit_test(test_delay),
+	    cmocka_unit_test(test_delay_resolution),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

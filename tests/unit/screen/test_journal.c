@@ -83,10 +83,12 @@ test_lines(void **state)
 		{.client = &v4,
 		    .number = 11,
 		    .delay_ms = 390,
+		    .delay_decimals = 2,
 		    .quoted = {"EHLO a\\b\r\n", 10}},
 		"PREGREET 11 after 0.39 from [192.0.2.1]:40000: "
 		"EHLO a\\\\b\\r\\n"},
-	    {EVENT_HANGUP_LATE, {.client = &v4, .delay_ms = 16400},
+	    {EVENT_HANGUP_LATE,
+		{.client = &v4, .delay_ms = 16400, .delay_decimals = 2},
 		"HANGUP after 16.0 from [192.0.2.1]:40000 in tests after "
 		"SMTP handshake"},
 	    {EVENT_DNSBL_RANK, {.client = &v4, .number = -3},
