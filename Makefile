@@ -155,7 +155,7 @@ fuzz-corpus: $(FUZZ_BIN)  ## run every fuzz target over its corpus
 
 parity: all $B/tests/support/table_query  ## same answers as postconf(1) and postmap(1)
 	$QDOORBELLD=$B/doorbelld $(PYTHON) tests/parity/postconf.py
-	$QTABLE_QUERY=$B/tests/support/table_query $(PYTHON) tests/parity/postmap.py
+	$Q$(PYTHON) tests/parity/postmap.py $B/tests/support/table_query
 
 integration: $B/doorbelld  ## a real Postfix and a real rbldnsd (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \

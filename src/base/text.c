@@ -289,7 +289,7 @@ text_distance(const char *a, const char *b)
 static long long
 rounded(long long ms, long long unit)
 {
-	return ms / unit + (ms % unit >= unit / 2);
+	return ms / unit + (ms % unit * 2 >= unit);
 }
 
 char *
@@ -301,8 +301,7 @@ text_delay(char out[TEXT_DELAY_MAX], long long ms, unsigned decimals)
 
 	if (ms < 0)
 		ms = 0;
-	for (wanted = 0; wanted < 3 && ms / units[wanted] < 10;
-	     wanted++)
+	for (wanted = 0; wanted < 3 && ms / units[wanted] < 10; wanted++)
 		continue; /* two significant digits */
 	if (wanted > decimals)
 		wanted = decimals;
