@@ -209,7 +209,8 @@ static const struct {
 	"ignore|enforce|drop|"},
     {"bad word inherited", "smtpd_tls_security_level = mya\n", NULL,
 	"E main.cf:1: smtpd_tls_security_level: \"mya\" is none of "
-	"(empty)|none|may|encrypt|"},
+	"(empty)|none|may|encrypt|fingerprint|dane|"
+	"dane-only|verify|secure|"},
     {"bad yes", "soft_bounce = maybe\n", NULL,
 	"E main.cf:1: soft_bounce: yes or no expected, not \"maybe\"|"},
     {"bad legacy", "postscreen_dnsbl_ttl = x\n", NULL,
