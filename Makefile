@@ -173,7 +173,7 @@ ubsan:  ## unit tests and scenarios under UndefinedBehaviorSanitizer
 	$(MAKE) SAN=ubsan unit replay fuzz-corpus
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full \
-	--errors-for-leak-kinds=definite,possible --show-leak-kinds=definite,possible \
+	--errors-for-leak-kinds=definite --show-leak-kinds=definite \
 	--child-silent-after-fork=yes
 valgrind: $(UNIT_BIN) $(REPLAY_BIN)  ## unit tests and scenarios under valgrind
 	$QWRAP="$(VALGRIND)" tests/support/run-tests.sh $(UNIT_BIN)

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* doorbelld - pre-SMTP connection screening in front of Postfix smtpd(8). */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/log.h"
+#include "daemon/background.h"
 #include "daemon/context.h"
 #include "daemon/options.h"
 #include "daemon/report.h"
@@ -33,16 +29,18 @@ serve(const struct options *o)
 {
 	struct errtext why = {""};
 	struct doorbell *d;
-	int status;
+	int status = 1, ready = -1;
 
 	if (o->mode == OPTIONS_STANDALONE && !o->foreground &&
-	    daemon(1, 0) < 0) {
-		perror("doorbelld: daemon");
+	    (ready = background_enter()) < 0)
 		return 1;
+	if ((d = context_new(o, &why)) != NULL && context_start(d, &why) == 0) {
+		background_ready(ready);
+		status = context_run(d);
+	} else if (!o->foreground) {
+		/* The log has it too; in the foreground that is stderr. */
+		fprintf(stderr, "doorbelld: %s\n", why.text);
 	}
-	if ((d = context_new(o, &why)) == NULL)
-		return 1;
-	status = context_run(d);
 	context_free(&d);
 	return status;
 }

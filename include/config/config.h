@@ -34,6 +34,7 @@ struct config {
 #define SHARED(field, type, ...) param_##type field;
 #define POSTFIX(field, type, ...)
 #define REFERRED(name, value)
+#define FIXED(name)
 #include "config/params.def"
 #undef POSTFIX
 #define POSTFIX(field, type, ...) param_##type field;
@@ -48,6 +49,7 @@ struct config {
 #undef SHARED
 #undef POSTFIX
 #undef REFERRED
+#undef FIXED
 };
 
 enum config_severity {

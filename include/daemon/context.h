@@ -30,6 +30,7 @@ struct doorbell {
 	struct loop *loop;
 	struct counters counters;
 	struct cache *cache;
+	struct shelf *shelf; /* indexed tables, read at the start */
 	struct screen *screen;
 	struct listeners listeners;
 	size_t descriptor_limit;
@@ -40,12 +41,15 @@ struct doorbell {
 	struct mono swept_at; /* the last sweep of the cache began */
 	bool swept;
 	uint64_t log_drops; /* counted so far */
+	bool is_stale;      /* a changed table needs a new process */
 	bool draining;      /* accepts nothing any more */
 	bool is_child;      /* the draining process after a fork */
 };
 
 /* On failure *why has been logged. */
 struct doorbell *context_new(const struct options *o, struct errtext *why);
+/* Begin to accept clients. 0, or -1 with *why, which has been logged. */
+int context_start(struct doorbell *d, struct errtext *why);
 /* Returns when the process should end. */
 int context_run(struct doorbell *d);
 void context_free(struct doorbell **d);

@@ -18,6 +18,8 @@ struct jail_user {
 
 int jail_find_user(
     const char *name, struct jail_user *user_r, struct errtext *why);
+/* Become a member of the user's groups. Does nothing when not root. */
+int jail_join_groups(const struct jail_user *user, struct errtext *why);
 /* Change the root to the working directory (which stays it). */
 int jail_change_root(struct errtext *why);
 /* Become the user for good. Without root this is allowed only for ourselves. */

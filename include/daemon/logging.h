@@ -17,6 +17,10 @@
  * it is read. *old, if any, is replaced and freed. 0 or -1. */
 int logging_start(struct logsock **old, const struct options *o,
     struct config_set *config, struct errtext *why);
+/* Whether lines would go elsewhere, or under another name. */
+bool logging_differs(struct config_set *old, struct config_set *new);
+/* Whether there is such a syslog_facility; -1 with *why. */
+int logging_check(const struct config *cfg, struct errtext *why);
 /* Back to stderr. */
 void logging_stop(struct logsock **log);
 

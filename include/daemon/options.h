@@ -28,6 +28,7 @@ struct options {
 	unsigned verbose; /* -v, how often */
 	struct config_source source;
 	const char **overrides; /* backs source.overrides */
+	char *source_path;      /* backs source.directory or .file */
 	/* Service only. */
 	bool alone;        /* -l: the only process of the service */
 	bool chroot;       /* -c */

@@ -59,7 +59,7 @@ struct dnsbl_observer {
 	    const struct addr *as, void *arg); /* for each A record */
 	void (*failed)(const char *query_name, const char *zone,
 	    const char *reason, void *arg);
-	void (*timed_out)(const char *zone, void *arg);
+	void (*timed_out)(const char *zone, int64_t waited_ms, void *arg);
 	void *arg;
 };
 
@@ -84,6 +84,9 @@ int dnsbl_start(struct dnsbl *bl, const struct addr *client,
     struct dnsbl_ticket *ticket, dnsbl_fn *fn, bool *joined_r);
 /* Forget the score. A round nobody waits for any more is abandoned. */
 void dnsbl_cancel(struct dnsbl_ticket *ticket);
+/* The same when the client's time is up: lists that have not answered are
+ * reported to the observer as timed out. */
+void dnsbl_give_up(struct dnsbl_ticket *ticket);
 /* The score as it stands; for when the wait ends early. An idle ticket has
  * none: 0 points, not complete. */
 struct dnsbl_score dnsbl_score_now(const struct dnsbl_ticket *ticket);

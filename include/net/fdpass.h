@@ -15,6 +15,7 @@
 #ifndef DOORBELL_NET_FDPASS_H
 #define DOORBELL_NET_FDPASS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/addr.h"
@@ -29,8 +30,9 @@ enum fdpass_result {
 };
 
 struct fdpass;
-/* smtpd closed the hand-off socket. */
-typedef void fdpass_fn(struct fdpass *pass);
+/* smtpd closed the hand-off socket: with the client taken, or ended without
+ * having looked at it (then the connection is untouched and the caller's). */
+typedef void fdpass_fn(struct fdpass *pass, bool taken);
 
 struct fdpass {
 	int fd;
@@ -38,6 +40,7 @@ struct fdpass {
 	struct loop_watch watch;
 };
 
+#define FDPASS_PATH_MAX 108    /* bytes, with the NUL: what the kernel takes */
 #define FDPASS_MESSAGE_MAX 256 /* bytes */
 
 /* The bytes that accompany the descriptor. Returns how many, or 0 when an

@@ -53,6 +53,11 @@ void logsock_after_fork(struct logsock *l);
 /* A log_sink_fn; `arg` is the struct logsock. */
 void logsock_write(enum log_level level, enum log_voice voice, const char *text,
     size_t n, void *arg);
+/* Wait for the reader, at the end of a process only: until all is sent, or for
+ * `wait_ms`. */
+void logsock_finish(struct logsock *l, int64_t wait_ms);
+/* Bytes that wait. */
+size_t logsock_backlog(const struct logsock *l);
 /* Lines dropped since the start. */
 uint64_t logsock_drops(const struct logsock *l);
 

@@ -21,8 +21,11 @@
 #include "table/list.h"
 #include "table/table.h"
 
+struct screen;
+
 struct policy {
 	unsigned refs;
+	struct screen *screen; /* whose log and counters its DNS lists use */
 	struct config_set *config;
 	struct list *mynetworks;
 	struct access *access;
@@ -31,8 +34,9 @@ struct policy {
 	struct table *reply_map;   /* NULL: none */
 	struct resolver *resolver; /* NULL: no DNS lists */
 	struct dnsbl *dnsbl;       /* NULL: no DNS lists */
-	char *teaser;              /* "220-banner\r\n", NULL: none */
-	char *smtpd_path;          /* where hand-offs go */
+	char *teaser[2];  /* "220-banner\r\n" calm and stressed; NULL: none */
+	bool ipv4, ipv6;  /* the address families that smtpd speaks */
+	char *smtpd_path; /* where hand-offs go */
 	bool words_by_default; /* respectful_logging=no, but not by choice */
 	size_t session_limit;
 	size_t line_length_limit;        /* bytes, ending included */
@@ -43,13 +47,16 @@ struct policy_options {
 	struct config_set *config; /* referenced */
 	struct loop *loop;
 	struct table_options tables;
-	struct dnsbl_observer observer;
+	struct screen *screen;   /* may be NULL when nobody will be screened */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
 };
 
 struct policy *policy_new(const struct policy_options *o, struct errtext *why);
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy **p);
+
+/* Whether smtpd speaks the address's family (inet_protocols). */
+bool policy_speaks(const struct policy *p, const struct addr *a);
 
 /* Stress has begun or ended: what was compiled in with a value takes the new
  * one. */

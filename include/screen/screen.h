@@ -54,8 +54,6 @@ void screen_free(struct screen **screen);
 /* A new connection; the descriptor now belongs to the screen. */
 void screen_arrive(struct screen *screen, int fd, const struct endpoint *client,
     const struct endpoint *server);
-/* Writes down and counts what the DNS lists say; for policy_new(). */
-struct dnsbl_observer screen_observer(struct screen *screen);
 /* New sessions get this policy; old ones keep theirs. Must be called once
  * before the first client arrives. */
 void screen_set_policy(struct screen *screen, struct policy *policy);

@@ -26,6 +26,7 @@
 #include "base/addr.h"
 #include "base/errtext.h"
 #include "base/text.h"
+#include "table/shelf.h"
 
 #define TABLE_FILE_MAX (256u * 1024 * 1024) /* bytes of one table */
 
@@ -44,9 +45,10 @@ struct table_options {
 	table_report_fn *report;
 	void *arg;
 	table_check_fn *check; /* may be NULL */
+	struct shelf *shelf;   /* of indexed tables; may be NULL */
 };
 
-struct table; /* opaque */
+struct table; /* opaque, counted */
 
 enum table_result {
 	TABLE_ABSENT,
@@ -63,13 +65,16 @@ enum table_change {
 	TABLE_SAME,
 	TABLE_RELOADED,
 	TABLE_BROKEN, /* changed, but unusable: the old contents stay */
-	TABLE_STALE,  /* changed, but cannot be re-read in place */
+	TABLE_STALE,  /* changed, but cannot be re-read in place: *why is the
+		       * table's name and nothing else */
 };
 
 /* True when `word` looks like TYPE:NAME or TYPE:{...}. */
 bool table_is_spec(struct span word);
 struct table *table_open(
     struct span spec, const struct table_options *o, struct errtext *why);
+struct table *table_ref(struct table *t);
+/* Gives the reference back. */
 void table_free(struct table **t);
 /* Read through postmap(1), so not to be opened while running. */
 bool table_is_indexed(const struct table *t);

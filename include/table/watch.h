@@ -21,7 +21,8 @@ struct watch {
 	int dir;    /* O_PATH descriptor, -1 when there is nothing to watch */
 	char *name; /* below it */
 	bool present;
-	bool unsettled; /* it was young when it was read */
+	bool unsettled;      /* it was young when it was read */
+	bool is_second_look; /* at a file that has not changed since */
 	bool has_digest;
 	uint64_t digest; /* of the text last read */
 	struct stat seen;

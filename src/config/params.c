@@ -22,11 +22,13 @@ const struct param params_table[] = {
 	    NULL, offsetof(struct config, postfix.field)},
 #define REFERRED(name, preset) \
 	{PARAM_REFERRED, PARAM_TEXT, name, preset, NULL, NULL, "", "", NULL, 0},
+#define FIXED(name)
 #include "config/params.def"
 #undef OWN
 #undef SHARED
 #undef POSTFIX
 #undef REFERRED
+#undef FIXED
 };
 
 const size_t params_count = sizeof(params_table) / sizeof(params_table[0]);

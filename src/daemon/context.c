@@ -2,12 +2,8 @@
 #include "daemon/context.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -23,7 +19,7 @@
  * queue directory (all relative names start there), tables and the cache while
  * everything can be read, listeners, then no privileges any more. */
 
-enum { HOUSEKEEPING_MS = 1000 };
+enum { LOG_FINISH_MS = 1000 };
 
 static void
 on_arrival(int fd, const struct endpoint *client, const struct endpoint *server,
@@ -148,8 +144,13 @@ build_privileged(
 		errtext_set(why, "event loop: %s", strerror(errno));
 		return -1;
 	}
+	if ((d->shelf = shelf_new()) == NULL) {
+		errtext_set(why, "%s", strerror(errno));
+		return -1;
+	}
 	if (open_cache(d, user, why) < 0 || build_screen(d, why) < 0)
 		return -1;
+	shelf_close(d->shelf);
 	if (service)
 		return listeners_adopt(&d->listeners, d->loop,
 		    POSTFIX_LISTEN_FD, d->options->sockets, why);
@@ -160,9 +161,9 @@ static int
 drop_privileges(
     const struct doorbell *d, const struct jail_user *user, struct errtext *why)
 {
-	if (d->options->chroot && jail_change_root(why) < 0)
-		return -1;
-	if (jail_become(user, why) < 0)
+	if (jail_join_groups(user, why) < 0 ||
+	    (d->options->chroot && jail_change_root(why) < 0) ||
+	    jail_become(user, why) < 0)
 		return -1;
 	jail_forbid_core();
 	return 0;
@@ -193,12 +194,13 @@ context_new(const struct options *o, struct errtext *why)
 		return NULL;
 	if (check_service(o, why) < 0)
 		goto failed;
-	if ((d->config = config_load(&o->source, report_config_to_log, NULL)) ==
-	    NULL) {
+	d->config = config_load(&o->source, report_config_to_log, NULL);
+	if (d->config == NULL) {
 		errtext_set(why, "the configuration has errors");
 		goto failed;
 	}
-	if (logging_start(&d->logsock, o, d->config, why) < 0)
+	if (enter_queue(config_under(d->config, false), why) < 0 ||
+	    logging_start(&d->logsock, o, d->config, why) < 0)
 		goto failed;
 	log_info("doorbelld %s starting %s", DOORBELL_VERSION,
 	    o->mode == OPTIONS_SERVICE ? "as a Postfix service" : "standalone");
@@ -270,19 +272,21 @@ start(struct doorbell *d, struct errtext *why)
 }
 
 int
+context_start(struct doorbell *d, struct errtext *why)
+{
+	if (start(d, why) == 0)
+		return 0;
+	log_error("%s", why->text);
+	return -1;
+}
+
+int
 context_run(struct doorbell *d)
 {
-	struct errtext why = {""};
-
-	if (start(d, &why) < 0) {
-		log_error("%s", why.text);
-		return 1;
-	}
-	if (loop_run(d->loop) < 0) {
-		log_error("event loop: %s", strerror(errno));
-		return 1;
-	}
-	return 0;
+	if (loop_run(d->loop) == 0)
+		return 0;
+	log_error("event loop: %s", strerror(errno));
+	return 1;
 }
 
 void
@@ -302,7 +306,10 @@ context_free(struct doorbell **dp)
 	}
 	listeners_close(&d->listeners);
 	screen_free(&d->screen);
+	shelf_free(&d->shelf);
 	cache_close(&d->cache);
+	if (d->logsock != NULL)
+		logsock_finish(d->logsock, LOG_FINISH_MS);
 	logging_stop(&d->logsock);
 	loop_free(&d->loop);
 	config_unref(&d->config);

@@ -2,6 +2,7 @@
 #include "daemon/drain.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,7 +49,6 @@ become_child(struct doorbell *d)
 
 	leave_master(d);
 	d->is_child = true;
-	listeners_close(&d->listeners);
 	logsock_after_fork(d->logsock);
 	if (loop_after_fork(d->loop) < 0)
 		log_fatal("event loop after fork: %s", strerror(errno));
@@ -58,38 +58,39 @@ become_child(struct doorbell *d)
 		log_warning("cache: %s", why.text);
 }
 
-/* The parent's end: no cleaning up, all of it is the child's now. */
-static void
-leave_the_rest_to(struct doorbell *d, pid_t child)
-{
-	log_debug("process %ld goes on with %zu sessions", (long)child,
-	    screen_session_count(d->screen));
-	_exit(0);
-}
-
+/* No cleaning up: all of it is the child's now. The log's queue too, so nothing
+ * is said here. */
 static pid_t
 fork_child(struct doorbell *d)
 {
+	sigset_t all, before;
 	pid_t pid;
 
 	housekeeping_finish(d);
+	/* A signal that the child gets before its poll set is its own would be
+	 * told to the parent. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	if (d->cache != NULL)
 		cache_before_fork(d->cache);
 	pid = fork();
 	if (pid > 0)
-		leave_the_rest_to(d, pid);
+		_exit(0);
 	if (pid == 0)
 		become_child(d);
 	else if (d->cache != NULL)
 		cache_after_fork_parent(d->cache);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	housekeeping_start(d);
 	return pid;
 }
 
+/* Nothing that would be lost if this process were gone. */
 static bool
 nothing_is_left(const struct doorbell *d)
 {
 	return screen_session_count(d->screen) == 0 &&
+	       logsock_backlog(d->logsock) == 0 &&
 	       (d->cache == NULL || cache_backlog(d->cache) == 0);
 }
 
@@ -105,10 +106,9 @@ drain_in_background(struct doorbell *d)
 	struct errtext why = {""};
 
 	d->draining = true;
-	if (nothing_is_left(d)) {
-		loop_stop(d->loop);
-		return;
-	}
+	listeners_close(&d->listeners);
+	if (nothing_is_left(d))
+		_exit(0);
 	if (fork_child(d) < 0) {
 		log_warning("fork: %s; new clients wait until %zu sessions have"
 			    " ended",
@@ -130,7 +130,11 @@ drain_at_once(struct doorbell *d)
 	listeners_close(&d->listeners);
 	screen_shut(d->screen);
 	loop_stop(d->loop);
-	/* What is still queued needs the disk, and nobody may wait for that. */
-	if (!d->is_child && d->cache != NULL && cache_backlog(d->cache) > 0)
-		(void)fork_child(d);
+	if (d->options->mode != OPTIONS_SERVICE || d->is_child)
+		return;
+	/* master waits for this pid, so what is left (the disk, a slow log) is
+	 * a child's to wait for. */
+	if (nothing_is_left(d))
+		_exit(0);
+	(void)fork_child(d);
 }

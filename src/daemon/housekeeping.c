@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/housekeeping.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -18,18 +19,26 @@ config_now(const struct doorbell *d)
 static void
 log_cleanup(struct doorbell *d, const char *how, const struct cache_news *news)
 {
-	log_info("cache %s %s cleanup: retained=%llu dropped=%llu entries",
-	    config_now(d)->cache_map, how, (unsigned long long)news->retained,
+	char text[96];
+
+	(void)snprintf(text, sizeof(text),
+	    "%s cleanup: retained=%llu dropped=%llu entries", how,
+	    (unsigned long long)news->retained,
 	    (unsigned long long)news->dropped);
+	journal_write(&d->screen->journal, EVENT_CACHE_CLEANUP,
+	    &(struct journal_line){
+		.word = config_now(d)->cache_map, .quoted = span_str(text)});
 }
 
 static void
-note_cache_news(struct doorbell *d)
+note_cache_news(struct doorbell *d, bool is_last)
 {
 	const struct config *cfg = config_now(d);
 	struct cache_news news;
 
 	cache_take_news(d->cache, &news);
+	if (is_last && news.sweeping)
+		log_cleanup(d, "partial", &news);
 	counters_add(&d->counters, COUNTER_CACHE_DROPS, news.lost);
 	if (news.swept)
 		log_cleanup(d, "full", &news);
@@ -68,17 +77,23 @@ count_log_drops(struct doorbell *d)
 	d->log_drops = drops;
 }
 
+/* A loop that stands still is ended by SIGALRM; master starts anew. */
+static void
+feed_watchdog(const struct doorbell *d)
+{
+	alarm((unsigned)(config_now(d)->watchdog_timeout / 1000));
+}
+
 static void
 on_housekeeping(struct loop_timer *timer)
 {
 	struct doorbell *d = OWNER_OF(timer, struct doorbell, housekeeping);
 
 	(void)loop_timer_start(timer, HOUSEKEEPING_MS);
-	/* A loop that stands still is ended by SIGALRM; master starts anew. */
-	alarm((unsigned)(config_now(d)->watchdog_timeout / 1000));
+	feed_watchdog(d);
 	count_log_drops(d);
 	if (d->cache != NULL) {
-		note_cache_news(d);
+		note_cache_news(d, false);
 		sweep_when_due(d);
 	}
 	reload_tables(d);
@@ -88,20 +103,17 @@ void
 housekeeping_start(struct doorbell *d)
 {
 	loop_timer_init(&d->housekeeping, d->loop, on_housekeeping);
-	on_housekeeping(&d->housekeeping);
+	feed_watchdog(d);
+	if (d->cache != NULL)
+		sweep_when_due(d);
+	(void)loop_timer_start(&d->housekeeping, HOUSEKEEPING_MS);
 }
 
 void
 housekeeping_finish(struct doorbell *d)
 {
-	struct cache_news news;
-
 	alarm(0);
 	loop_timer_stop(&d->housekeeping);
-	if (d->cache == NULL || d->screen == NULL)
-		return;
-	note_cache_news(d);
-	cache_take_news(d->cache, &news);
-	if (news.sweeping)
-		log_cleanup(d, "partial", &news);
+	if (d->cache != NULL && d->screen != NULL && d->screen->policy != NULL)
+		note_cache_news(d, true);
 }

@@ -10,7 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Order matters: groups before the user, the root before both. */
+/* Order matters: groups are looked up in files that a new root may not have, and
+ * only root may join groups or change the root. */
 
 int
 jail_find_user(const char *name, struct jail_user *user_r, struct errtext *why)
@@ -27,6 +28,18 @@ jail_find_user(const char *name, struct jail_user *user_r, struct errtext *why)
 	user_r->uid = pw->pw_uid;
 	user_r->gid = pw->pw_gid;
 	return 0;
+}
+
+int
+jail_join_groups(const struct jail_user *user, struct errtext *why)
+{
+	if (geteuid() != 0)
+		return 0;
+	if (setgid(user->gid) == 0 && initgroups(user->name, user->gid) == 0)
+		return 0;
+	errtext_set(why, "cannot join the groups of user %s: %s", user->name,
+	    strerror(errno));
+	return -1;
 }
 
 int
@@ -52,8 +65,7 @@ jail_become(const struct jail_user *user, struct errtext *why)
 		errtext_set(why, "will not serve the network as root");
 		return -1;
 	}
-	if (setgid(user->gid) < 0 || initgroups(user->name, user->gid) < 0 ||
-	    setuid(user->uid) < 0) {
+	if (setuid(user->uid) < 0) {
 		errtext_set(why, "cannot become user %s: %s", user->name,
 		    strerror(errno));
 		return -1;

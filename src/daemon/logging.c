@@ -170,3 +170,26 @@ logging_stop(struct logsock **log)
 	log_set_sink(NULL, NULL);
 	logsock_free(log);
 }
+
+bool
+logging_differs(struct config_set *old, struct config_set *new)
+{
+	static const char *const names[] = {"syslog_name", "syslog_facility",
+	    "doorbell_log_name", "maillog_file", "myhostname",
+	    "smtputf8_enable"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(config_text(old, names[i]),
+			config_text(new, names[i])) != 0)
+			return true;
+	}
+	return false;
+}
+
+int
+logging_check(const struct config *cfg, struct errtext *why)
+{
+	int facility;
+
+	return find_facility(cfg->postfix.syslog_facility, &facility, why);
+}

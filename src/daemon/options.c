@@ -50,17 +50,24 @@ add_override(struct options *o, const char *text)
 }
 
 /* A directory holds main.cf; anything else is a file of its own. */
-static void
-choose_source(struct options *o, const char *path)
+static int
+choose_source(struct options *o, const char *path, struct errtext *why)
 {
 	struct stat st;
 
 	if (path == NULL && (path = getenv("MAIL_CONFIG")) == NULL)
 		path = POSTFIX_DIRECTORY;
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-		o->source.file = path;
+	/* Absolute: the working directory will be the queue. */
+	if ((o->source_path = realpath(path, NULL)) == NULL ||
+	    stat(o->source_path, &st) < 0) {
+		errtext_set(why, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (S_ISDIR(st.st_mode))
+		o->source.directory = o->source_path;
 	else
-		o->source.directory = path;
+		o->source.file = o->source_path;
+	return 0;
 }
 
 static int
@@ -120,8 +127,7 @@ parse_service(struct options *o, int argc, char **argv, struct errtext *why)
 			return -1;
 		}
 	}
-	choose_source(o, NULL);
-	return 0;
+	return choose_source(o, NULL, why);
 }
 
 static void
@@ -180,8 +186,9 @@ parse_people(struct options *o, int argc, char **argv, struct errtext *why)
 		errtext_set(why, "%s: unexpected word", argv[optind]);
 		return -1;
 	}
-	choose_source(o, config);
-	return 0;
+	if (o->mode == OPTIONS_VERSION)
+		return 0;
+	return choose_source(o, config, why);
 }
 
 int
@@ -208,6 +215,8 @@ options_clear(struct options *o)
 {
 	mem_free(o->overrides);
 	o->overrides = NULL;
+	mem_free(o->source_path);
+	o->source_path = NULL;
 }
 
 bool

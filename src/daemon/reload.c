@@ -24,8 +24,9 @@ reload_make_policy(
 	    .loop = d->loop,
 	    .tables = {.postmap = postmap,
 		.config_directory = d->options->source.directory,
+		.shelf = d->shelf,
 		.report = report_table_to_log},
-	    .observer = screen_observer(d->screen),
+	    .screen = d->screen,
 	    .descriptor_limit = d->descriptor_limit,
 	};
 	struct policy *policy = NULL;
@@ -38,25 +39,44 @@ reload_make_policy(
 	return policy;
 }
 
-/* What is done once at start stays as it was. */
+/* What is done once at the start stays as it was. */
 static void
-warn_of_what_stays(const struct config *old, const struct config *new)
+warn_of_what_stays(struct config_set *old, struct config_set *new)
 {
-	const struct {
-		const char *name, *old, *new;
-	} fixed[] = {
-	    {"doorbell_listen", old->listen, new->listen},
-	    {"doorbell_user", old->user, new->user},
-	    {"doorbell_cache_map", old->cache_map, new->cache_map},
-	    {"queue_directory", old->postfix.queue_directory,
-		new->postfix.queue_directory},
+	static const char *const fixed[] = {
+#define OWN(...)
+#define SHARED(...)
+#define POSTFIX(...)
+#define REFERRED(...)
+#define FIXED(name) name,
+#include "config/params.def"
+#undef OWN
+#undef SHARED
+#undef POSTFIX
+#undef REFERRED
+#undef FIXED
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		if (strcmp(fixed[i].old, fixed[i].new) != 0)
-			log_warning("%s has changed: restart to take it up",
-			    fixed[i].name);
+		if (strcmp(config_text(old, fixed[i]),
+			config_text(new, fixed[i])) != 0)
+			log_warning(
+			    "%s has changed: restart to take it up", fixed[i]);
 	}
+}
+
+/* A log that stays the same keeps its queue. */
+static int
+renew_log(struct doorbell *d, struct config_set *config, struct errtext *why)
+{
+	if (!logging_differs(d->config, config))
+		return 0;
+	if (logging_start(&d->logsock, d->options, config, why) < 0)
+		return -1;
+	d->log_drops = 0;
+	if (logsock_attach(d->logsock, d->loop) < 0)
+		log_warning("log queue: lines may be lost");
+	return 0;
 }
 
 void
@@ -69,8 +89,7 @@ reload_config(struct doorbell *d)
 	config = config_load(&d->options->source, report_config_to_log, NULL);
 	if (config != NULL)
 		policy = reload_make_policy(d, config, &why);
-	if (policy != NULL &&
-	    logging_start(&d->logsock, d->options, config, &why) < 0)
+	if (policy != NULL && renew_log(d, config, &why) < 0)
 		policy_unref(&policy);
 	if (policy == NULL) {
 		if (why.text[0] != '\0')
@@ -80,15 +99,29 @@ reload_config(struct doorbell *d)
 		config_unref(&config);
 		return;
 	}
-	if (logsock_attach(d->logsock, d->loop) < 0)
-		log_warning("log queue: lines may be lost");
-	warn_of_what_stays(
-	    config_under(d->config, false), config_under(config, false));
+	warn_of_what_stays(d->config, config);
 	screen_set_policy(d->screen, policy);
 	policy_unref(&policy);
 	config_unref(&d->config);
 	d->config = config;
 	log_info("configuration reloaded");
+}
+
+/* Under master the next process will read it. That one is started by a client,
+ * so leaving before we have served the client that started us would only make
+ * master start us again and again. */
+static void
+note_stale_table(struct doorbell *d, const char *what, const char *table)
+{
+	if (d->draining)
+		return;
+	if (d->options->mode != OPTIONS_SERVICE) {
+		log_warning("%s: table %s has changed: restart to take it up",
+		    what, table);
+		return;
+	}
+	log_info("table %s has changed - finishing in the background", table);
+	d->is_stale = true;
 }
 
 static void
@@ -110,16 +143,7 @@ on_table_change(enum table_change change, const char *what,
 		    "%s: %s; the old contents stay in force", what, why->text);
 		break;
 	case TABLE_STALE:
-		if (d->options->mode == OPTIONS_SERVICE && !d->draining) {
-			log_info("table %s has changed - finishing in the"
-				 " background",
-			    why->text);
-			drain_in_background(d);
-		} else if (!d->draining) {
-			log_warning("%s: table %s has changed: restart to take"
-				    " it up",
-			    what, why->text);
-		}
+		note_stale_table(d, what, why->text);
 		break;
 	}
 }
@@ -128,4 +152,6 @@ void
 reload_tables(struct doorbell *d)
 {
 	policy_refresh_tables(d->screen->policy, on_table_change, d);
+	if (d->is_stale && d->channel.introduced && !d->draining)
+		drain_in_background(d);
 }

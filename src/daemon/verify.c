@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "daemon/jail.h"
 #include "daemon/listeners.h"
+#include "daemon/logging.h"
 #include "daemon/report.h"
 #include "lookup/cache.h"
 #include "screen/policy.h"
@@ -49,6 +51,27 @@ verify_policy(
 	mem_free(postmap);
 }
 
+/* What the start needs from the machine. */
+static void
+verify_place(const struct config *cfg, int *errors)
+{
+	struct jail_user user;
+	struct errtext why;
+
+	if (jail_find_user(cfg->postfix.mail_owner, &user, &why) < 0)
+		say(errors, &why);
+	if (strcmp(cfg->user, cfg->postfix.mail_owner) != 0 &&
+	    jail_find_user(cfg->user, &user, &why) < 0)
+		say(errors, &why);
+	if (access(cfg->postfix.queue_directory, X_OK) < 0) {
+		errtext_set(&why, "queue_directory %s: %s",
+		    cfg->postfix.queue_directory, strerror(errno));
+		say(errors, &why);
+	}
+	if (logging_check(cfg, &why) < 0)
+		say(errors, &why);
+}
+
 int
 verify_config(const struct config_source *source)
 {
@@ -65,6 +88,7 @@ verify_config(const struct config_source *source)
 		say(&errors, &why);
 	if (cache_map_path(cfg->cache_map, &why) == NULL)
 		say(&errors, &why);
+	verify_place(cfg, &errors);
 	verify_policy(config, source, &errors);
 	config_unref(&config);
 	return errors;

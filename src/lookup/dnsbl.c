@@ -49,6 +49,7 @@ struct query {
 		QUERY_REFUSED, /* could not be asked; to be settled later */
 		QUERY_SETTLED,
 	} state;
+	bool is_complained_of; /* the observer knows that it is late */
 	struct resolver_query *asked;
 	TAILQ_ENTRY(query) link;
 };
@@ -74,6 +75,7 @@ struct dnsbl_round {
 	bool is_in_map, is_telling;
 	struct dnsbl_ticket *first, **end;
 	struct dnsbl_ticket *cursor, *fence;
+	struct mono began;
 	struct loop_timer deadline;
 	struct loop_later later; /* settles what needs no answer */
 	int64_t points;
@@ -220,14 +222,18 @@ query_fail(struct query *q, const char *reason)
 	o->failed(name, q->zone->spec->name, reason, o->arg);
 }
 
+/* Once for each query, whether its round's time is up or its client's. */
 static void
-query_time_out(struct query *q)
+query_complain(struct query *q)
 {
-	const struct dnsbl_observer *o = &q->round->bl->observer;
+	struct dnsbl *bl = q->round->bl;
 
-	q->round->missing = true;
-	if (o->timed_out != NULL)
-		o->timed_out(q->zone->spec->name, o->arg);
+	if (q->is_complained_of || bl->observer.timed_out == NULL)
+		return;
+	q->is_complained_of = true;
+	bl->observer.timed_out(q->zone->spec->name,
+	    mono_between(q->round->began, loop_now(bl->loop)),
+	    bl->observer.arg);
 }
 
 static void
@@ -262,7 +268,8 @@ query_take(struct query *q, const struct resolver_answer *answer)
 		query_fail(q, answer->why != NULL ? answer->why : "no answer");
 		return;
 	case RESOLVER_TIMED_OUT:
-		query_time_out(q);
+		q->round->missing = true;
+		query_complain(q);
 		return;
 	}
 	if (answer->has_ttl && answer->ttl_s < round->ttl_s)
@@ -391,7 +398,8 @@ on_deadline(struct loop_timer *timer)
 
 		if (q->state == QUERY_SETTLED)
 			continue;
-		query_time_out(q);
+		round->missing = true;
+		query_complain(q);
 		query_settle(q);
 	}
 	round_tell(round);
@@ -430,6 +438,7 @@ round_new(struct dnsbl *bl, const struct addr *client)
 	}
 	round->bl = dnsbl_ref(bl);
 	round->client = *client;
+	round->began = loop_now(bl->loop);
 	round->end = &round->first;
 	round->ttl_s = UINT32_MAX;
 	round->zone_weight = DNSBL_NO_WEIGHT;
@@ -542,6 +551,19 @@ dnsbl_start(struct dnsbl *bl, const struct addr *client,
 		loop_later_add(bl->loop, &round->later, on_later);
 	serve_zones(bl);
 	return 0;
+}
+
+void
+dnsbl_give_up(struct dnsbl_ticket *ticket)
+{
+	struct dnsbl_round *round = ticket->round;
+
+	if (round == NULL)
+		return;
+	for (size_t i = 0; i < round->bl->spec.zone_count; i++)
+		if (round->query[i].state != QUERY_SETTLED)
+			query_complain(&round->query[i]);
+	dnsbl_cancel(ticket);
 }
 
 void

@@ -103,15 +103,19 @@ send_message(int fd, char *message, size_t n, int client_fd)
 	return -1;
 }
 
+/* End of file: smtpd has read the message. A reset: it ended with the message
+ * unread, and nobody has the client but us. */
 static void
-on_taken(struct loop_watch *watch, unsigned ready)
+on_answer(struct loop_watch *watch, unsigned ready)
 {
 	struct fdpass *pass = OWNER_OF(watch, struct fdpass, watch);
 	fdpass_fn *fn = pass->fn;
+	char byte;
+	bool taken = recv(pass->fd, &byte, 1, MSG_DONTWAIT) >= 0;
 
 	(void)ready;
 	fdpass_cancel(pass);
-	fn(pass);
+	fn(pass, taken);
 }
 
 enum fdpass_result
@@ -135,7 +139,7 @@ fdpass_send(struct fdpass *pass, struct loop *loop, const char *path,
 	if (pass->fd < 0)
 		return connect_result(errno);
 	pass->fn = fn;
-	loop_watch_init(&pass->watch, loop, pass->fd, on_taken);
+	loop_watch_init(&pass->watch, loop, pass->fd, on_answer);
 	if (loop_watch_set(&pass->watch, LOOP_READABLE) < 0 ||
 	    connect_to(pass->fd, path) < 0)
 		result = connect_result(errno);

@@ -389,9 +389,33 @@ logsock_repath(struct logsock *l, const char *path)
 	return 0;
 }
 
-/* A watch or timer that waits for room finds nothing to do and stops: no call
- * here may reach the poll set, which is the parent's until the loop says it is
- * not. */
+void
+logsock_finish(struct logsock *l, int64_t wait_ms)
+{
+	struct mono end = mono_after(clock_mono(), wait_ms);
+	struct pollfd room = {.events = POLLOUT};
+	int64_t left;
+
+	for (;;) {
+		if (l->first != NULL)
+			queue_flush(l);
+		left = mono_between(clock_mono(), end);
+		if (l->first == NULL || l->fd < 0 || left <= 0)
+			return;
+		room.fd = l->fd;
+		if (poll(&room, 1, (int)left) < 0 && errno != EINTR)
+			return;
+	}
+}
+
+size_t
+logsock_backlog(const struct logsock *l)
+{
+	return l->queued;
+}
+
+/* No call here may reach the poll set, which is the parent's until the loop
+ * says it is not. */
 void
 logsock_after_fork(struct logsock *l)
 {

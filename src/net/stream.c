@@ -303,6 +303,8 @@ stream_consume(struct stream *s, size_t n)
 		return;
 	must(s->talking && n <= s->buffers->input.n);
 	buf_consume(&s->buffers->input, n);
+	if (s->buffers->input.n == 0)
+		buf_clear(&s->buffers->input); /* until the client speaks */
 	stream_rewatch(s, stream_may_read(s));
 }
 

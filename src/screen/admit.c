@@ -87,6 +87,9 @@ admit_begin(struct session *s)
 	enum phase wish;
 
 	session_log(s, EVENT_CONNECT, (struct journal_line){0});
+	if (!policy_speaks(s->policy, &s->client.addr) ||
+	    !policy_speaks(s->policy, &s->server.addr))
+		return turn_away(s, EVENT_FAMILY, VERDICT_NO_RESOURCES);
 	if (client_has_too_many(s))
 		return turn_away(s, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
 	if ((wish = ask_access_list(s)) != PHASE_STAY)

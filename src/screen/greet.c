@@ -98,8 +98,13 @@ greet_finish(struct session *s)
 	struct greet *g = s->greet;
 	enum phase wish;
 
-	if (g->ticket.round != NULL)
+	if (g->ticket.round != NULL) {
 		g->score = dnsbl_score_now(&g->ticket);
+		if (score_is_decided(session_config(s), &g->score))
+			dnsbl_cancel(&g->ticket);
+		else
+			dnsbl_give_up(&g->ticket);
+	}
 	if (g->asked && (wish = judge_score(s, &g->score)) != PHASE_STAY)
 		return wish;
 	if (s->checks.state[CHECK_PREGREET] == CHECK_PENDING)
@@ -177,7 +182,7 @@ greet_begin(struct session *s)
 		return verdict_close(s, VERDICT_NO_RESOURCES);
 	s->greet->session = s;
 	if (s->checks.state[CHECK_PREGREET] == CHECK_PENDING) {
-		const char *teaser = s->policy->teaser;
+		const char *teaser = s->policy->teaser[s->screen->stress];
 
 		s->greet->waiting |= WAIT_PREGREET;
 		s->greeted = true;

@@ -17,6 +17,7 @@
 struct handoff {
 	struct session *session;
 	bool queued, known;
+	bool lost_once; /* smtpd died with it in its queue */
 	TAILQ_ENTRY(handoff) others;
 	struct fdpass pass;
 };
@@ -50,13 +51,16 @@ handoff_queue_stop(struct handoff_queue *q)
 	loop_later_cancel(&q->runner);
 }
 
+/* Newcomers queue up behind, who has been at the head goes back there. */
 static void
-enqueue(struct handoff_queue *q, struct handoff *h)
+enqueue(struct handoff_queue *q, struct handoff *h, bool at_head)
 {
-	if (h->known)
-		TAILQ_INSERT_TAIL(&q->known, h, others);
+	struct handoff_list *list = h->known ? &q->known : &q->strangers;
+
+	if (at_head)
+		TAILQ_INSERT_HEAD(list, h, others);
 	else
-		TAILQ_INSERT_TAIL(&q->strangers, h, others);
+		TAILQ_INSERT_TAIL(list, h, others);
 	h->queued = true;
 	q->waiting++;
 }
@@ -90,15 +94,6 @@ turn_away_busy(struct session *s)
 	return turn_away(s, VERDICT_SERVER_BUSY, VERDICT_SERVER_BUSY);
 }
 
-static void
-on_taken(struct fdpass *pass)
-{
-	struct session *s = OWNER_OF(pass, struct handoff, pass)->session;
-
-	s->handed_off = true;
-	session_follow(s, PHASE_DONE);
-}
-
 static enum phase
 on_failure(struct session *s, enum journal_event event, enum verdict v)
 {
@@ -109,34 +104,73 @@ on_failure(struct session *s, enum journal_event event, enum verdict v)
 	return turn_away(s, v, VERDICT_NO_RESOURCES);
 }
 
+/* To the head of the queue, watching for a client that leaves. */
 static enum phase
-try_send(struct handoff *h)
+wait_again(struct handoff *h)
 {
 	struct session *s = h->session;
 	struct handoff_queue *q = &s->screen->handoffs;
 
+	enqueue(q, h, true);
+	if (loop_timer_start(&q->retry, HANDOFF_RETRY_MS) < 0 ||
+	    stream_watch(&s->stream) < 0)
+		return turn_away_busy(s);
+	return PHASE_STAY;
+}
+
+/* smtpd ended before it took the client out of its queue: the connection never
+ * was touched, and is ours again. */
+static enum phase
+on_lost(struct handoff *h)
+{
+	struct session *s = h->session;
+
+	s->passed_on = false;
+	s->screen->handoffs.in_flight--;
+	fdpass_cancel(&h->pass);
+	if (h->lost_once)
+		return on_failure(s, EVENT_NOT_PASSED, VERDICT_NO_RESOURCES);
+	h->lost_once = true;
+	return wait_again(h);
+}
+
+static void
+on_answer(struct fdpass *pass, bool taken)
+{
+	struct handoff *h = OWNER_OF(pass, struct handoff, pass);
+	struct session *s = h->session;
+
+	if (!taken) {
+		session_follow(s, on_lost(h));
+		return;
+	}
+	s->handed_off = true;
+	session_follow(s, PHASE_DONE);
+}
+
+static enum phase
+try_send(struct handoff *h)
+{
+	struct session *s = h->session;
+
 	stream_unwatch(&s->stream);
 	switch (fdpass_send(&h->pass, s->screen->loop, s->policy->smtpd_path,
-	    s->stream.fd, &s->client, &s->server, on_taken)) {
+	    s->stream.fd, &s->client, &s->server, on_answer)) {
 	case FDPASS_SENT:
 		s->passed_on = true;
-		q->in_flight++;
-		if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0)
-			break;
+		s->screen->handoffs.in_flight++;
+		/* smtpd's turn: it has as long again. */
+		(void)loop_timer_start(&s->deadline, HANDOFF_WAIT_MS);
 		return PHASE_STAY;
 	case FDPASS_BUSY:
 		counters_bump(s->screen->counters, COUNTER_HANDOFF_RETRIES);
-		enqueue(q, h);
-		if (loop_timer_start(&q->retry, HANDOFF_RETRY_MS) < 0 ||
-		    stream_watch(&s->stream) < 0)
-			return turn_away_busy(s);
-		return PHASE_STAY;
+		return wait_again(h);
 	case FDPASS_NO_SERVER:
 		return on_failure(s, EVENT_NO_SERVER, VERDICT_SERVER_BUSY);
 	case FDPASS_NOT_SENT:
-		return on_failure(s, EVENT_NOT_PASSED, VERDICT_NO_RESOURCES);
+		break;
 	}
-	return PHASE_DONE;
+	return on_failure(s, EVENT_NOT_PASSED, VERDICT_NO_RESOURCES);
 }
 
 static bool
@@ -183,18 +217,24 @@ handoff_begin(struct session *s)
 {
 	struct handoff_queue *q = &s->screen->handoffs;
 	struct handoff *h = mem_new(sizeof(*h));
+	enum phase wish;
 
 	if ((s->handoff = h) == NULL)
 		return turn_away(s, VERDICT_NO_RESOURCES, VERDICT_NO_RESOURCES);
 	h->session = s;
 	h->known = s->standing != STANDING_STRANGER;
-	h->pass.fd = -1;
-	if (has_place(s->screen) && q->waiting == 0)
-		return try_send(h);
-	enqueue(q, h);
-	if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0 ||
-	    stream_watch(&s->stream) < 0)
+	/* One deadline from here on, however often smtpd is tried. */
+	if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0)
 		return turn_away_busy(s);
+	if (has_place(s->screen) && q->waiting == 0) {
+		wish = try_send(h);
+		if (wish != PHASE_STAY || !h->queued)
+			return wish;
+	} else {
+		enqueue(q, h, false);
+		if (stream_watch(&s->stream) < 0)
+			return turn_away_busy(s);
+	}
 	return keep_room(s);
 }
 

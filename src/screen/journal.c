@@ -145,8 +145,8 @@ journal_write_limited(struct journal *j, enum journal_event event,
 	    mono_between(j->window_since[event], now) >= JOURNAL_WINDOW_MS) {
 		if (*count > JOURNAL_BURST)
 			log_line(rows[event].level, rows[event].voice,
-			    "%s: %u more like this in the last minute",
-			    rows[event].word, *count - JOURNAL_BURST);
+			    "%u more lines in the last minute like: %s",
+			    *count - JOURNAL_BURST, rows[event].word);
 		j->window_since[event] = now;
 		*count = 0;
 	}

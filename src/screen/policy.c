@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "net/fdpass.h"
+#include "screen/listing.h"
 
 /* Texts and tables are taken from the calm evaluation: what depends on stress
  * are times, numbers and switches, and those are read from the configuration at
@@ -69,7 +71,7 @@ open_dnsbl(struct policy *p, const struct policy_options *o,
 	const struct dnsbl_options d = {
 	    .sites = span_str(cfg->dnsbl_sites),
 	    .timeout_ms = cfg->dnsbl_timeout,
-	    .observer = o->observer,
+	    .observer = listing_observer(p),
 	};
 
 	if (span_trim(d.sites).n == 0)
@@ -133,29 +135,68 @@ smtpd_path_of(const struct config *cfg)
 }
 
 /* The first line of a greeting that smtpd, or our dialogue, will finish. */
-static char *
-teaser_of(const struct config *cfg)
+static int
+make_teaser(char **teaser_r, const char *banner)
 {
-	const struct reply greeting = {.code = 220, .text = cfg->greet_banner};
+	const struct reply greeting = {.code = 220, .text = banner};
 	struct buf out;
-	char *teaser = NULL;
 
+	if (banner[0] == '\0')
+		return 0;
 	buf_init(&out, TEASER_MAX);
 	if (reply_part(&greeting, true, &out) == 0)
-		teaser = mem_strndup(out.p, out.n);
+		*teaser_r = mem_strndup(out.p, out.n);
 	buf_clear(&out);
-	return teaser;
+	return *teaser_r != NULL ? 0 : -1;
 }
 
 static int
-make_texts(struct policy *p, const struct config *cfg, struct errtext *why)
+make_texts(struct policy *p, const struct config *calm,
+    const struct config *stressed, struct errtext *why)
 {
-	if ((p->smtpd_path = smtpd_path_of(cfg)) != NULL &&
-	    (cfg->greet_banner[0] == '\0' ||
-		(p->teaser = teaser_of(cfg)) != NULL))
+	p->smtpd_path = smtpd_path_of(calm);
+	if (p->smtpd_path != NULL && strlen(p->smtpd_path) >= FDPASS_PATH_MAX) {
+		errtext_set(why,
+		    "doorbell_smtpd_service: %s is too long for a"
+		    " socket",
+		    p->smtpd_path);
+		return -1;
+	}
+	if (p->smtpd_path != NULL &&
+	    make_teaser(&p->teaser[false], calm->greet_banner) == 0 &&
+	    make_teaser(&p->teaser[true], stressed->greet_banner) == 0)
 		return 0;
 	errtext_set(why, "greeting or service name: %s", strerror(errno));
 	return -1;
+}
+
+/* smtpd dies of a client whose family it does not speak. */
+static int
+read_families(struct policy *p, const char *words, struct errtext *why)
+{
+	struct span rest = span_str(words), word;
+
+	while (text_token(&rest, TEXT_LIST_SEPARATORS, &word)) {
+		bool all = span_is_nocase(word, "all");
+
+		if (!all && !span_is_nocase(word, "ipv4") &&
+		    !span_is_nocase(word, "ipv6")) {
+			errtext_set(why,
+			    "inet_protocols = %s: all, ipv4 or "
+			    "ipv6 expected",
+			    words);
+			return -1;
+		}
+		p->ipv4 = p->ipv4 || all || span_is_nocase(word, "ipv4");
+		p->ipv6 = p->ipv6 || all || span_is_nocase(word, "ipv6");
+	}
+	return 0;
+}
+
+bool
+policy_speaks(const struct policy *p, const struct addr *a)
+{
+	return a->family == ADDR_IPV6 ? p->ipv6 : p->ipv4;
 }
 
 static bool
@@ -176,6 +217,7 @@ policy_new(const struct policy_options *o, struct errtext *why)
 		return NULL;
 	}
 	p->refs = 1;
+	p->screen = o->screen;
 	p->config = config_ref(o->config);
 	p->words_by_default = has_old_words_by_default(o->config);
 	p->session_limit = session_limit_of(cfg, o->descriptor_limit);
@@ -184,8 +226,9 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	p->line_length_limit = cfg->postfix.line_length_limit < LINE_LENGTH_MIN
 				   ? LINE_LENGTH_MIN
 				   : (size_t)cfg->postfix.line_length_limit;
-	if (make_texts(p, cfg, why) < 0 || open_tables(p, o, cfg, why) < 0 ||
-	    open_dnsbl(p, o, cfg, why) < 0)
+	if (read_families(p, cfg->postfix.inet_protocols, why) < 0 ||
+	    make_texts(p, cfg, config_under(o->config, true), why) < 0 ||
+	    open_tables(p, o, cfg, why) < 0 || open_dnsbl(p, o, cfg, why) < 0)
 		policy_unref(&p);
 	return p;
 }
@@ -216,7 +259,8 @@ policy_unref(struct policy **pp)
 	access_free(&p->access);
 	list_free(&p->mynetworks);
 	mem_free(p->smtpd_path);
-	mem_free(p->teaser);
+	mem_free(p->teaser[false]);
+	mem_free(p->teaser[true]);
 	config_unref(&p->config);
 	mem_free(p);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/screen.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -74,72 +72,6 @@ screen_set_policy(struct screen *screen, struct policy *policy)
 	screen_update_stress(screen);
 }
 
-static void
-on_asked(const char *zone, void *arg)
-{
-	struct screen *screen = arg;
-
-	(void)zone;
-	counters_bump(screen->counters, COUNTER_DNSBL_QUERIES);
-}
-
-static void
-on_listed(const struct addr *client, const char *zone, const struct addr *as,
-    void *arg)
-{
-	struct screen *screen = arg;
-
-	counters_bump(screen->counters, COUNTER_DNSBL_LISTED);
-	journal_write(&screen->journal, EVENT_DNSBL_LISTED,
-	    &(struct journal_line){.address = client,
-		.word = policy_zone_name(screen->policy, zone),
-		.listed_as = as});
-}
-
-/* The zone at the end of the query's name may be a secret. */
-static void
-on_failed(
-    const char *query_name, const char *zone, const char *reason, void *arg)
-{
-	struct screen *screen = arg;
-	size_t n = strlen(query_name), zone_n = strlen(zone);
-	char shown[2 * DNSBL_NAME_MAX];
-
-	if (n < zone_n)
-		n = zone_n;
-	(void)snprintf(shown, sizeof(shown), "%.*s%s", (int)(n - zone_n),
-	    query_name, policy_zone_name(screen->policy, zone));
-	counters_bump(screen->counters, COUNTER_DNSBL_ERRORS);
-	journal_write_limited(&screen->journal, EVENT_DNSBL_FAILED,
-	    &(struct journal_line){.word = shown, .quoted = span_str(reason)},
-	    loop_now(screen->loop));
-}
-
-static void
-on_timed_out(const char *zone, void *arg)
-{
-	struct screen *screen = arg;
-	const struct config *cfg = screen_config(screen, screen->policy);
-
-	counters_bump(screen->counters, COUNTER_DNSBL_TIMEOUTS);
-	journal_write_limited(&screen->journal, EVENT_DNSBL_TIMEOUT,
-	    &(struct journal_line){.number = cfg->dnsbl_timeout / 1000,
-		.word = policy_zone_name(screen->policy, zone)},
-	    loop_now(screen->loop));
-}
-
-struct dnsbl_observer
-screen_observer(struct screen *screen)
-{
-	return (struct dnsbl_observer){
-	    .asked = on_asked,
-	    .listed = on_listed,
-	    .failed = on_failed,
-	    .timed_out = on_timed_out,
-	    .arg = screen,
-	};
-}
-
 const struct config *
 screen_config(const struct screen *screen, const struct policy *policy)
 {
@@ -181,6 +113,8 @@ screen_shut(struct screen *screen)
 
 	for (s = TAILQ_FIRST(&screen->sessions); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, others);
+		/* What was sent to smtpd is its to answer. */
+		s->handed_off = s->passed_on;
 		session_follow(s, s->passed_on
 				      ? PHASE_DONE
 				      : verdict_close(s, VERDICT_DEFER));

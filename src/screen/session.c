@@ -147,7 +147,16 @@ session_leave(struct session *s)
 	close_client(s);
 	TAILQ_REMOVE(&screen->sessions, s, others);
 	quota_leave(screen->quota, s->client_entry);
+}
+
+/* Not before the tick has ended: a session may have come to its end inside a
+ * callback of its own policy's DNS lists. */
+static void
+session_release(struct session *s)
+{
 	policy_unref(&s->policy);
+	s->magic = 0;
+	mem_free(s);
 }
 
 static void
@@ -158,8 +167,7 @@ reap(struct loop_later *later)
 
 	must(s->magic == SESSION_MAGIC && s->phase == PHASE_DONE);
 	TAILQ_REMOVE(&screen->ended, s, others);
-	s->magic = 0;
-	mem_free(s);
+	session_release(s);
 	if (screen->on_empty != NULL && TAILQ_EMPTY(&screen->sessions))
 		screen->on_empty(screen, screen->on_empty_arg);
 }
@@ -243,6 +251,5 @@ session_free(struct session *s)
 			ops->end(s);
 		session_leave(s);
 	}
-	s->magic = 0;
-	mem_free(s);
+	session_release(s);
 }

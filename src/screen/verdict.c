@@ -151,7 +151,9 @@ verdict_settle(struct session *s)
 static bool
 is_plain_hang_up(int error)
 {
-	return error == 0 || error == EPIPE || error == ECONNRESET;
+	return error == 0 || error == EPIPE || error == ECONNRESET ||
+	       error == ETIMEDOUT || error == EHOSTUNREACH ||
+	       error == ENETUNREACH || error == EHOSTDOWN;
 }
 
 enum phase

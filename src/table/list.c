@@ -398,7 +398,8 @@ take_up(struct words_file *f, struct span text, struct errtext *why)
 	}
 	if (l.bad > f->bad) {
 		change = has_index(&fresh) ? TABLE_STALE : TABLE_BROKEN;
-		errtext_set(why, "%s", l.first.text);
+		errtext_set(
+		    why, "%s", change == TABLE_STALE ? f->path : l.first.text);
 		items_clear(&fresh);
 		return change;
 	}

@@ -49,6 +49,7 @@ struct contents {
 };
 
 struct table {
+	unsigned refs;
 	const struct type *type;
 	char *spec;
 	const char *name; /* inside spec, behind the colon */
@@ -279,6 +280,7 @@ table_new(const struct type *type, struct span spec)
 
 	if (t == NULL)
 		return NULL;
+	t->refs = 1;
 	watch_init(&t->watch);
 	t->type = type;
 	t->spec = mem_strndup(spec.p, spec.n);
@@ -290,16 +292,13 @@ table_new(const struct type *type, struct span spec)
 	return t;
 }
 
-struct table *
-table_open(struct span spec, const struct table_options *o, struct errtext *why)
+static struct table *
+read_table(const struct type *type, struct span spec,
+    const struct table_options *o, struct errtext *why)
 {
-	const struct type *type = choose_type(spec, why);
-	struct table *t;
+	struct table *t = table_new(type, spec);
 	struct load l;
 
-	if (type == NULL)
-		return NULL;
-	t = table_new(type, spec);
 	if (t == NULL) {
 		errtext_set(why, "%s", strerror(errno));
 		return NULL;
@@ -315,11 +314,59 @@ table_open(struct span spec, const struct table_options *o, struct errtext *why)
 	return t;
 }
 
+/* From the shelf, or read and put there. */
+static struct table *
+open_indexed(const struct type *type, struct span spec,
+    const struct table_options *o, struct errtext *why)
+{
+	struct table *t = shelf_find(o->shelf, spec);
+
+	if (t != NULL)
+		return table_ref(t);
+	if (shelf_is_closed(o->shelf)) {
+		errtext_set(why,
+		    "%.*s: an indexed table is read at the start only: "
+		    "restart to take it up",
+		    (int)(spec.n < 200 ? spec.n : 200), spec.p);
+		return NULL;
+	}
+	if ((t = read_table(type, spec, o, why)) == NULL)
+		return NULL;
+	if (shelf_put(o->shelf, t) < 0) {
+		errtext_set(why, "%s", strerror(errno));
+		table_free(&t);
+	}
+	return t;
+}
+
+struct table *
+table_open(struct span spec, const struct table_options *o, struct errtext *why)
+{
+	const struct type *type = choose_type(spec, why);
+
+	if (type == NULL)
+		return NULL;
+	if (type->source == SOURCE_POSTMAP && o->shelf != NULL)
+		return open_indexed(type, spec, o, why);
+	return read_table(type, spec, o, why);
+}
+
+struct table *
+table_ref(struct table *t)
+{
+	t->refs++;
+	return t;
+}
+
 void
 table_free(struct table **t)
 {
 	if (*t == NULL)
 		return;
+	if (--(*t)->refs > 0) {
+		*t = NULL;
+		return;
+	}
 	contents_clear(&(*t)->now);
 	watch_close(&(*t)->watch);
 	mem_free((*t)->spec);
@@ -424,8 +471,7 @@ look_at_index(struct table *t, struct errtext *why)
 	case WATCH_CHANGED:
 		break;
 	}
-	errtext_set(
-	    why, "%s: has changed, and cannot be read while running", t->spec);
+	errtext_set(why, "%s", t->spec);
 	return TABLE_STALE;
 }
 
@@ -439,6 +485,8 @@ table_refresh(struct table *t, struct errtext *why)
 		return look_at_index(t, why);
 	buf_init(&text, TABLE_FILE_MAX);
 	change = watch_fetch(&t->watch, t->name, &text, why);
+	if (change == TABLE_STALE)
+		errtext_set(why, "%s", t->spec);
 	if (change == TABLE_RELOADED)
 		change = take_up(t, buf_span(&text), why);
 	buf_clear(&text);

@@ -122,6 +122,7 @@ watch_look(struct watch *w)
 	}
 	if (was_present && !w->unsettled && is_same_file(&now, &w->seen))
 		return WATCH_SAME;
+	w->is_second_look = was_present && is_same_file(&now, &w->seen);
 	w->present = true;
 	w->unsettled = false;
 	w->seen = now;
@@ -233,6 +234,13 @@ watch_fetch(
 	rc = watch_read(w, text);
 	if (rc >= 0)
 		return rc > 0 ? TABLE_RELOADED : TABLE_SAME;
-	errtext_set(why, "%s: %s", name, strerror(errno));
-	return errno == EACCES || errno == EPERM ? TABLE_STALE : TABLE_BROKEN;
+	if (errno != EACCES && errno != EPERM) {
+		errtext_set(why, "%s: %s", name, strerror(errno));
+		return TABLE_BROKEN;
+	}
+	/* Read when it was young, with more rights than we have now. */
+	if (w->is_second_look)
+		return TABLE_SAME;
+	errtext_set(why, "%s", name);
+	return TABLE_STALE;
 }

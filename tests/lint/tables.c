@@ -25,6 +25,7 @@ print_params(void)
 #define POSTFIX(field, type, value, words, help) \
 	print_row(#field, (value) != NULL ? (value) : "-", "postfix", help);
 #define REFERRED(name, value) print_row(name, value, "referred", "");
+#define FIXED(name)
 #include "config/params.def"
 }
 

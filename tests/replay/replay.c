@@ -176,6 +176,24 @@ report_table(const char *file, int line, const char *text, void *arg)
 	complain(arg, "%s: %s", file, text);
 }
 
+static struct policy *
+make_policy(struct play *p)
+{
+	const struct policy_options o = {
+	    .config = p->config,
+	    .loop = p->loop,
+	    .tables = {.report = report_table, .arg = p},
+	    .screen = p->screen,
+	    .descriptor_limit = 20000,
+	};
+	struct errtext why = {""};
+	struct policy *policy = policy_new(&o, &why);
+
+	if (policy == NULL)
+		complain(p, "policy: %s", why.text);
+	return policy;
+}
+
 static bool
 raise_curtain(struct play *p)
 {
@@ -183,7 +201,6 @@ raise_curtain(struct play *p)
 	    .overrides = (const char *const *)p->settings,
 	    .override_count = p->setting_count};
 	struct screen_options so = {0};
-	struct policy_options po = {0};
 	struct errtext why = {""};
 
 	fake_clock_reset();
@@ -201,16 +218,8 @@ raise_curtain(struct play *p)
 	so.counters = &p->counters;
 	so.cache = p->cache;
 	p->screen = screen_new(&so);
-	po.config = p->config;
-	po.loop = p->loop;
-	po.tables.report = report_table;
-	po.tables.arg = p;
-	po.observer = screen_observer(p->screen);
-	po.descriptor_limit = 20000;
-	if ((p->policy = policy_new(&po, &why)) == NULL) {
-		complain(p, "policy: %s", why.text);
+	if ((p->policy = make_policy(p)) == NULL)
 		return false;
-	}
 	log_set_sink(keep_line, p);
 	screen_set_policy(p->screen, p->policy);
 	return true;
@@ -395,12 +404,15 @@ do_dns(struct play *p, struct word *w, size_t n)
 		complain(p, "nobody asks for %s", w[0].text);
 }
 
-/* smtpd takes | smtpd ready | smtpd busy | smtpd gone | smtpd broken */
+/* smtpd takes | smtpd loses | smtpd ready | smtpd busy | smtpd gone | smtpd broken */
 static void
 do_smtpd(struct play *p, struct word *w, size_t n)
 {
 	if (n > 0 && strcmp(w[0].text, "takes") == 0) {
 		if (!fake_fdpass_take())
+			complain(p, "no client was passed to smtpd");
+	} else if (n > 0 && strcmp(w[0].text, "loses") == 0) {
+		if (!fake_fdpass_lose())
 			complain(p, "no client was passed to smtpd");
 	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {
 		fake_fdpass_set(FDPASS_BUSY, EAGAIN);
@@ -411,6 +423,17 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 	} else {
 		fake_fdpass_set(FDPASS_SENT, 0);
 	}
+}
+
+/* The same configuration anew: old sessions keep the old one. */
+static void
+do_reload(struct play *p, struct word *w, size_t n)
+{
+	(void)w;
+	(void)n;
+	policy_unref(&p->policy);
+	if ((p->policy = make_policy(p)) != NULL)
+		screen_set_policy(p->screen, p->policy);
 }
 
 static void
@@ -568,6 +591,7 @@ static const struct verb actions[] = {
     {"hears", do_hears},
     {"dns", do_dns},
     {"smtpd", do_smtpd},
+    {"reload", do_reload},
     {"shutdown", do_shutdown},
     {"expect", do_expect},
     {NULL, NULL},

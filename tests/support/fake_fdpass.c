@@ -26,8 +26,8 @@ forget(size_t i)
 		waiting[i] = waiting[i + 1];
 }
 
-bool
-fake_fdpass_take(void)
+static bool
+answer_oldest(bool taken)
 {
 	struct fdpass *pass = waiting[0];
 	fdpass_fn *fn;
@@ -37,8 +37,20 @@ fake_fdpass_take(void)
 	fn = pass->fn;
 	pass->fn = NULL;
 	forget(0);
-	fn(pass);
+	fn(pass, taken);
 	return true;
+}
+
+bool
+fake_fdpass_take(void)
+{
+	return answer_oldest(true);
+}
+
+bool
+fake_fdpass_lose(void)
+{
+	return answer_oldest(false);
 }
 
 size_t

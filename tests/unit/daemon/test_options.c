@@ -41,7 +41,7 @@ as_service(void **state)
 {
 	(void)state;
 	setenv("GENERATION", "14", 1);
-	setenv("MAIL_CONFIG", "/some/where", 1);
+	setenv("MAIL_CONFIG", "/dev/../usr", 1);
 	return 0;
 }
 
@@ -50,7 +50,7 @@ as_people(void **state)
 {
 	(void)state;
 	unsetenv("GENERATION");
-	unsetenv("MAIL_CONFIG");
+	setenv("MAIL_CONFIG", "/usr", 1);
 	return 0;
 }
 
@@ -72,7 +72,7 @@ test_service(void **state)
 	assert_true(o.chroot);
 	assert_int_equal(o.sockets, 2);
 	assert_int_equal(o.verbose, 1);
-	assert_string_equal(o.source.directory, "/some/where");
+	assert_string_equal(o.source.directory, "/usr");
 	assert_int_equal(o.source.override_count, 2);
 	assert_string_equal(o.source.overrides[1], "doorbell_greet_wait=3s");
 	assert_true(options_override(&o, "syslog_name"));
@@ -139,7 +139,8 @@ test_people(void **state)
 		    o.mode != cases[i].mode || o.dump != cases[i].dump ||
 		    o.name_count != cases[i].names)
 			fail_msg("%s", cases[i].line);
-		assert_string_equal(o.source.directory, "/etc/postfix");
+		if (o.mode != OPTIONS_VERSION)
+			assert_string_equal(o.source.directory, "/usr");
 		options_clear(&o);
 	}
 }
@@ -148,7 +149,8 @@ static void
 test_nonsense(void **state)
 {
 	static const char *const lines[] = {"doorbelld -q", "doorbelld -c",
-	    "doorbelld word", "doorbelld -t word", "doorbelld -o"};
+	    "doorbelld word", "doorbelld -t word", "doorbelld -o",
+	    "doorbelld -c /nowhere/at/all"};
 	struct options o;
 	struct errtext why;
 

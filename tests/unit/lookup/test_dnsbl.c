@@ -107,9 +107,10 @@ on_failed(
 }
 
 static void
-on_timed_out(const char *zone, void *arg)
+on_timed_out(const char *zone, int64_t waited_ms, void *arg)
 {
 	(void)arg;
+	(void)waited_ms;
 	note("timed out %s\n", zone);
 }
 
