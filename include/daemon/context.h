@@ -37,6 +37,7 @@ struct doorbell {
 	struct postfix_channel channel; /* service: to master(8) */
 	struct loop_timer housekeeping;
 	struct loop_signal on_hup, on_term, on_int;
+	struct loop_timer rest; /* from accepting */
 	struct loop_timer fork_retry;
 	struct mono swept_at; /* the last sweep of the cache began */
 	bool swept;

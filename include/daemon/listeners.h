@@ -27,6 +27,8 @@ int listeners_open(struct listeners *l, struct loop *loop, const char *words,
     struct errtext *why);
 int listeners_start(struct listeners *l, const struct listen_ops *ops,
     void *arg, struct errtext *why);
+/* Accept nothing until listeners_start(). */
+void listeners_stop(struct listeners *l);
 void listeners_close(struct listeners *l);
 
 #endif

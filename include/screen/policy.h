@@ -38,6 +38,8 @@ struct policy {
 	bool ipv4, ipv6;  /* the address families that smtpd speaks */
 	char *smtpd_path; /* where hand-offs go */
 	bool words_by_default; /* respectful_logging=no, but not by choice */
+	size_t
+	    session_ceiling; /* beyond it nobody is accepted, however known */
 	size_t session_limit;
 	size_t line_length_limit;        /* bytes, ending included */
 	struct engine_options engine[2]; /* calm, stressed */

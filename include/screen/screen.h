@@ -67,5 +67,7 @@ void screen_drain(struct screen *screen, screen_empty_fn *fn, void *arg);
 /* Say 421 to every client whose dialogue is ours, and close all. */
 void screen_shut(struct screen *screen);
 size_t screen_session_count(const struct screen *screen);
+/* No session more may be accepted now. */
+bool screen_is_full(const struct screen *screen);
 
 #endif

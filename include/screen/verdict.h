@@ -40,6 +40,9 @@ enum phase verdict_conclude(struct session *s);
 void verdict_settle(struct session *s);
 
 #define VERDICT_TEXT_MAX 512 /* bytes, with the NUL */
+/* The closing reply for `v`, whose text names nothing, ready to send; allocates
+ * nothing. Returns its length. */
+size_t verdict_plain(enum verdict v, char text[VERDICT_TEXT_MAX]);
 /* The reply for `v`: as the end of a session, or as refusal of a recipient. */
 struct reply verdict_reply(const struct session *s, enum verdict v,
     bool closing, char text[VERDICT_TEXT_MAX]);

@@ -21,6 +21,17 @@
 
 enum { LOG_FINISH_MS = 1000 };
 
+/* Clients wait in the kernel's queue until sessions have ended. */
+static void
+rest(struct doorbell *d, const char *why)
+{
+	counters_bump(&d->counters, COUNTER_ACCEPT_PAUSES);
+	journal_write_limited(&d->screen->journal, EVENT_ACCEPT_REST,
+	    &(struct journal_line){.quoted = span_str(why)}, loop_now(d->loop));
+	listeners_stop(&d->listeners);
+	(void)loop_timer_start(&d->rest, LISTEN_PAUSE_MS);
+}
+
 static void
 on_arrival(int fd, const struct endpoint *client, const struct endpoint *server,
     void *arg)
@@ -30,6 +41,8 @@ on_arrival(int fd, const struct endpoint *client, const struct endpoint *server,
 	if (d->options->mode == OPTIONS_SERVICE)
 		postfix_introduce(&d->channel);
 	screen_arrive(d->screen, fd, client, server);
+	if (screen_is_full(d->screen))
+		rest(d, "as many sessions as the descriptor limit allows");
 }
 
 static void
@@ -41,14 +54,26 @@ on_accept_trouble(int error, bool paused, void *arg)
 	if (!paused)
 		return;
 	counters_bump(&d->counters, COUNTER_ACCEPT_PAUSES);
-	log_warning(
-	    "accepting connections rests for a moment: %s", strerror(error));
+	journal_write_limited(&d->screen->journal, EVENT_ACCEPT_REST,
+	    &(struct journal_line){.quoted = span_str(strerror(error))},
+	    loop_now(d->loop));
 }
 
 static const struct listen_ops listen_ops = {
     .arrived = on_arrival,
     .trouble = on_accept_trouble,
 };
+
+static void
+on_rested(struct loop_timer *timer)
+{
+	struct doorbell *d = OWNER_OF(timer, struct doorbell, rest);
+	struct errtext why;
+
+	if (screen_is_full(d->screen) ||
+	    listeners_start(&d->listeners, &listen_ops, d, &why) < 0)
+		(void)loop_timer_start(&d->rest, LISTEN_PAUSE_MS);
+}
 
 /* A cache that cannot be used is no reason not to screen. */
 static int
@@ -265,6 +290,7 @@ start(struct doorbell *d, struct errtext *why)
 		return -1;
 	if (d->cache != NULL && cache_start(d->cache, why) < 0)
 		log_warning("cache: %s; going on without it", why->text);
+	loop_timer_init(&d->rest, d->loop, on_rested);
 	if (listeners_start(&d->listeners, &listen_ops, d, why) < 0)
 		return -1;
 	housekeeping_start(d);
@@ -300,9 +326,13 @@ context_free(struct doorbell **dp)
 	housekeeping_finish(d);
 	if (d->loop != NULL) {
 		loop_timer_stop(&d->fork_retry);
+		loop_timer_stop(&d->rest);
 		loop_signal_stop(&d->on_hup);
 		loop_signal_stop(&d->on_term);
 		loop_signal_stop(&d->on_int);
+		/* One more must not end the writing of the cache. */
+		(void)signal(SIGTERM, SIG_IGN);
+		(void)signal(SIGINT, SIG_IGN);
 	}
 	listeners_close(&d->listeners);
 	screen_free(&d->screen);

@@ -95,6 +95,13 @@ listeners_start(struct listeners *l, const struct listen_ops *ops, void *arg,
 }
 
 void
+listeners_stop(struct listeners *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		listen_stop(l->all[i]);
+}
+
+void
 listeners_close(struct listeners *l)
 {
 	for (size_t i = 0; i < l->count; i++)

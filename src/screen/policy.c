@@ -16,8 +16,7 @@
 
 enum {
 	RESERVED_DESCRIPTORS = 256, /* log, cache, DNS, listeners, spare */
-	SESSIONS_MIN = 16,
-	LINE_LENGTH_MIN = 512, /* RFC 5321 section 4.5.3.1.4 */
+	LINE_LENGTH_MIN = 512,      /* RFC 5321 section 4.5.3.1.4 */
 	TEASER_MAX = 2048
 };
 
@@ -104,21 +103,25 @@ engine_options_of(const struct config *cfg)
 	};
 }
 
-/* Each session needs a descriptor, and while it is handed off a second one. */
-static size_t
-session_limit_of(const struct config *cfg, size_t descriptors)
+/* Each session needs a descriptor, and while it is handed off a second one:
+ * those are kept back, for otherwise the last ones in could never leave. Known
+ * clients may go beyond the limit for strangers, nobody beyond the ceiling. */
+static void
+set_limits(struct policy *p, const struct config *cfg, size_t descriptors)
 {
-	size_t reserved = RESERVED_DESCRIPTORS, handoffs;
+	size_t handoffs = (size_t)cfg->post_queue_limit;
+	size_t reserved = RESERVED_DESCRIPTORS;
 
+	if (reserved > descriptors / 2)
+		reserved = descriptors / 2;
+	if (handoffs > descriptors / 8)
+		handoffs = descriptors / 8;
+	p->session_ceiling = descriptors - reserved / 2 - handoffs;
+	p->session_limit = descriptors - reserved - 2 * handoffs;
 	if (cfg->session_limit > 0)
-		return (size_t)cfg->session_limit;
-	handoffs = (size_t)cfg->post_queue_limit;
-	if (handoffs > descriptors / 4)
-		handoffs = descriptors / 4;
-	reserved += 2 * handoffs;
-	if (descriptors < reserved + SESSIONS_MIN)
-		return SESSIONS_MIN;
-	return descriptors - reserved;
+		p->session_limit = (size_t)cfg->session_limit;
+	if (p->session_limit > p->session_ceiling)
+		p->session_limit = p->session_ceiling;
 }
 
 /* Inside a chroot only relative names reach the queue. */
@@ -220,7 +223,7 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	p->screen = o->screen;
 	p->config = config_ref(o->config);
 	p->words_by_default = has_old_words_by_default(o->config);
-	p->session_limit = session_limit_of(cfg, o->descriptor_limit);
+	set_limits(p, cfg, o->descriptor_limit);
 	p->engine[false] = engine_options_of(cfg);
 	p->engine[true] = engine_options_of(config_under(o->config, true));
 	p->line_length_limit = cfg->postfix.line_length_limit < LINE_LENGTH_MIN

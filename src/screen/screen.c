@@ -50,15 +50,36 @@ screen_free(struct screen **sp)
 	mem_free(screen);
 }
 
+static void
+ignore_stream(struct stream *stream, enum stream_event event)
+{
+	(void)stream;
+	(void)event;
+}
+
+/* No memory for a session: a reply that needs none, and the door. */
+static void
+turn_away_unmet(struct screen *screen, int fd, const struct endpoint *client)
+{
+	char text[VERDICT_TEXT_MAX];
+	struct stream stream;
+
+	counters_bump(screen->counters, COUNTER_REFUSED);
+	journal_write_limited(&screen->journal, EVENT_NO_MEMORY,
+	    &(struct journal_line){.client = client}, loop_now(screen->loop));
+	stream_init(&stream, screen->loop, fd, ignore_stream);
+	(void)stream_write(
+	    &stream, text, verdict_plain(VERDICT_NO_RESOURCES, text));
+	stream_close(&stream);
+}
+
 void
 screen_arrive(struct screen *screen, int fd, const struct endpoint *client,
     const struct endpoint *server)
 {
 	counters_bump(screen->counters, COUNTER_CONNECTIONS);
-	if (session_new(screen, fd, client, server) == NULL) {
-		counters_bump(screen->counters, COUNTER_REFUSED);
-		close(fd);
-	}
+	if (session_new(screen, fd, client, server) == NULL)
+		turn_away_unmet(screen, fd, client);
 }
 
 void
@@ -119,6 +140,12 @@ screen_shut(struct screen *screen)
 				      ? PHASE_DONE
 				      : verdict_close(s, VERDICT_DEFER));
 	}
+}
+
+bool
+screen_is_full(const struct screen *screen)
+{
+	return quota_sessions(screen->quota) >= screen->policy->session_ceiling;
 }
 
 size_t

@@ -2,10 +2,11 @@
 #include "screen/verdict.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/must.h"
 
 /* Later faults overwrite earlier ones in what a refused client is told, as in
  * postscreen: the last test to fail is the one to name. */
@@ -73,6 +74,17 @@ verdict_reply(const struct session *s, enum verdict v, bool closing,
 	    .enhanced = row->enhanced,
 	    .text = text,
 	};
+}
+
+size_t
+verdict_plain(enum verdict v, char text[VERDICT_TEXT_MAX])
+{
+	const struct verdict_row *row = &rows[v];
+	int n = snprintf(text, VERDICT_TEXT_MAX, "%d %s %s\r\n", row->drop,
+	    row->enhanced, row->text);
+
+	must(n > 0 && n < VERDICT_TEXT_MAX);
+	return (size_t)n;
 }
 
 enum phase
