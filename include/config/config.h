@@ -86,6 +86,11 @@ const char *config_text(struct config_set *set, const char *name);
 /* Whether somebody has set this parameter (its full name), in a file or with
  * -o; an inherited value is not set. */
 bool config_is_set(const struct config_set *set, const char *name);
+/* Where the text that decides a parameter's value stands, if need be through
+ * the names that it inherits from; false when nobody has set any of them.
+ * `file` becomes NULL for -o. */
+bool config_origin(const struct config_set *set, const char *name,
+    const char **file_r, int *line_r);
 
 enum config_dump_mode {
 	CONFIG_DUMP_DEFAULTS = 1, /* -d: built-in values */

@@ -337,6 +337,17 @@ config_is_set(const struct config_set *set, const char *name)
 	return scope_is_set(set, name);
 }
 
+bool
+config_origin(const struct config_set *set, const char *name,
+    const char **file_r, int *line_r)
+{
+	const struct setting *s = scope_origin(set, name);
+
+	*file_r = s != NULL ? s->path : NULL;
+	*line_r = s != NULL ? s->line : 0;
+	return s != NULL;
+}
+
 int
 config_dump(struct config_set *set, unsigned mode, const char *const *names,
     size_t n, FILE *out, FILE *errors)

@@ -234,8 +234,10 @@ context_new(const struct options *o, struct errtext *why)
 		goto failed;
 	return d;
 failed:
-	/* Where lines go is known by now: the caller's last word goes there. */
-	log_error("%s", why->text);
+	if (d->config != NULL)
+		report_culprit(d->config, why, report_config_to_log, NULL);
+	else
+		log_error("%s", why->text);
 	context_free(&d);
 	return NULL;
 }

@@ -93,7 +93,8 @@ reload_config(struct doorbell *d)
 		policy_unref(&policy);
 	if (policy == NULL) {
 		if (why.text[0] != '\0')
-			log_error("%s", why.text);
+			report_culprit(
+			    config, &why, report_config_to_log, NULL);
 		log_warning("the new configuration cannot be used; the old one"
 			    " stays in force");
 		config_unref(&config);

@@ -2,6 +2,7 @@
 #include "daemon/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -51,4 +52,18 @@ void
 report_table_to_people(const char *file, int line, const char *text, void *arg)
 {
 	report_config_to_people(CONFIG_ERROR, file, line, text, arg);
+}
+
+void
+report_culprit(const struct config_set *config, const struct errtext *why,
+    config_report_fn *report, void *arg)
+{
+	char name[ERRTEXT_MAX];
+	const char *file = NULL;
+	int line = 0;
+
+	(void)snprintf(name, sizeof(name), "%.*s",
+	    (int)strcspn(why->text, ": "), why->text);
+	(void)config_origin(config, name, &file, &line);
+	report(CONFIG_ERROR, file, line, why->text, arg);
 }

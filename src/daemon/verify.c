@@ -16,12 +16,6 @@
 /* A policy is built as at the start, and thrown away. */
 
 static void
-say(int *errors, const struct errtext *why)
-{
-	report_config_to_people(CONFIG_ERROR, NULL, 0, why->text, errors);
-}
-
-static void
 verify_policy(
     struct config_set *config, const struct config_source *source, int *errors)
 {
@@ -45,7 +39,7 @@ verify_policy(
 	else
 		policy = policy_new(&o, &why);
 	if (policy == NULL)
-		say(errors, &why);
+		report_culprit(config, &why, report_config_to_people, errors);
 	policy_unref(&policy);
 	loop_free(&o.loop);
 	mem_free(postmap);
@@ -53,23 +47,24 @@ verify_policy(
 
 /* What the start needs from the machine. */
 static void
-verify_place(const struct config *cfg, int *errors)
+verify_place(struct config_set *config, int *errors)
 {
+	const struct config *cfg = config_under(config, false);
 	struct jail_user user;
 	struct errtext why;
 
 	if (jail_find_user(cfg->postfix.mail_owner, &user, &why) < 0)
-		say(errors, &why);
+		report_culprit(config, &why, report_config_to_people, errors);
 	if (strcmp(cfg->user, cfg->postfix.mail_owner) != 0 &&
 	    jail_find_user(cfg->user, &user, &why) < 0)
-		say(errors, &why);
+		report_culprit(config, &why, report_config_to_people, errors);
 	if (access(cfg->postfix.queue_directory, X_OK) < 0) {
 		errtext_set(&why, "queue_directory %s: %s",
 		    cfg->postfix.queue_directory, strerror(errno));
-		say(errors, &why);
+		report_culprit(config, &why, report_config_to_people, errors);
 	}
 	if (logging_check(cfg, &why) < 0)
-		say(errors, &why);
+		report_culprit(config, &why, report_config_to_people, errors);
 }
 
 int
@@ -85,10 +80,10 @@ verify_config(const struct config_source *source)
 		return errors > 0 ? errors : 1;
 	cfg = config_under(config, false);
 	if (listeners_open(NULL, NULL, cfg->listen, &why) < 0)
-		say(&errors, &why);
+		report_culprit(config, &why, report_config_to_people, &errors);
 	if (cache_map_path(cfg->cache_map, &why) == NULL)
-		say(&errors, &why);
-	verify_place(cfg, &errors);
+		report_culprit(config, &why, report_config_to_people, &errors);
+	verify_place(config, &errors);
 	verify_policy(config, source, &errors);
 	config_unref(&config);
 	return errors;

@@ -73,12 +73,16 @@ open_dnsbl(struct policy *p, const struct policy_options *o,
 	    .observer = listing_observer(p),
 	};
 
-	if (span_trim(d.sites).n == 0)
+	/* Servers without a list to ask are looked at all the same: a mistake
+	 * should not wait for the day when there is one. */
+	if (span_trim(d.sites).n == 0 && cfg->dns_servers[0] == '\0')
 		return 0;
 	if ((p->resolver = resolver_new(o->loop, &r, why)) == NULL) {
 		errtext_prefix(why, "doorbell_dns_servers");
 		return -1;
 	}
+	if (span_trim(d.sites).n == 0)
+		return 0;
 	if ((p->dnsbl = dnsbl_new(o->loop, p->resolver, &d, why)) == NULL) {
 		errtext_prefix(why, "doorbell_dnsbl_sites");
 		return -1;

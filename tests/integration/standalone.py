@@ -48,6 +48,7 @@ class Standalone:
             }
         )
         self.words = []
+        self.descriptors = None  # RLIMIT_NOFILE, when not the machine's
         self._process = None
 
     def configure(self):
@@ -65,10 +66,7 @@ class Standalone:
         )
         with open(self.log.path, "ab") as err:
             self._process = subprocess.Popen(
-                self.postfix.network.command(
-                    [self.postfix.screener.path, "-f", "-c", self.file]
-                    + self.words
-                ),
+                self.postfix.network.command(self._command()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=err,
@@ -80,6 +78,12 @@ class Standalone:
             lambda: "a listening socket; the log:\n" + self.log.tail(),
         )
         return self
+
+    def _command(self):
+        command = [self.postfix.screener.path, "-f", "-c", self.file]
+        if self.descriptors is not None:
+            command = ["prlimit", "--nofile=%d" % self.descriptors] + command
+        return command + self.words
 
     @property
     def pid(self):

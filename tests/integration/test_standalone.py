@@ -226,3 +226,40 @@ def test_two_screeners_share_one_memory(ring):
 
     until(lambda: shared(bell, "127.0.0.2"), "the pass of the service")
     until(lambda: shared(postfix, "127.0.0.3"), "the pass of the other")
+
+
+def test_descriptors_run_out_and_everybody_is_served(ring):
+    """More known clients than descriptors: they wait in the kernel's queue,
+    and what is kept back for hand-offs lets those inside leave."""
+    postfix = ring.start()
+    bell = ring.standalone(postfix, doorbell_access_list="static:permit")
+    bell.descriptors = 64
+    bell.log.expect(r"warning: accepting connections rests for a moment: .*")
+    bell.start()
+    crowd = [bell.connect("127.0.6.%d" % n) for n in range(1, 121)]
+    for client in crowd:
+        client.expect(GREETING)
+        client.ask("QUIT", "221 2.0.0 Bye")
+        client.close()
+    until(lambda: processes.descriptors(bell.pid) < 40, "descriptors back")
+
+
+def test_reload_keeps_indexed_tables(ring):
+    """postmap(1) takes time, and rights that are gone: what was read at the
+    start serves on, and a table that was not makes the reload fail."""
+    postfix = ring.start()
+    table = postfix.postmap("hash", "friends", "127.0.0.7 permit\n")
+    other = postfix.postmap("hash", "others", "127.0.0.8 permit\n")
+    bell = ring.standalone(postfix, doorbell_access_list=table).start()
+    bell.main["doorbell_greet_action"] = "drop"
+    bell.hangup()
+    bell.log.wait_for("configuration reloaded")
+    with bell.connect("127.0.0.7") as friend:
+        friend.expect(GREETING)
+    bell.main["doorbell_access_list"] = other
+    bell.log.expect(r"error: .*read at the start only.*")
+    bell.log.expect(r"warning: the new configuration cannot be used.*")
+    bell.hangup()
+    bell.log.wait_for(r"warning: the new configuration cannot be used.*")
+    with bell.connect("127.0.0.7") as friend:
+        friend.expect(GREETING)
