@@ -339,7 +339,7 @@ look_up(struct expansion *e, struct span name, const char **value_r)
 static int
 expand_name(struct expansion *e, struct span name)
 {
-	const char *value;
+	const char *value = NULL;
 
 	if (look_up(e, name, &value) < 0)
 		return -1;
@@ -355,7 +355,7 @@ static int
 expand_braced(struct expansion *e, struct span inside)
 {
 	struct span name, rest = skip_blanks(inside);
-	const char *value;
+	const char *value = NULL;
 
 	if (begins_with(rest, '{'))
 		return expand_comparison(e, rest);

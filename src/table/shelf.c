@@ -43,8 +43,9 @@ shelf_find(const struct shelf *shelf, struct span spec)
 int
 shelf_put(struct shelf *shelf, struct table *t)
 {
-	struct table **more =
-	    mem_resize(shelf->tables, shelf->count + 1, sizeof(*shelf->tables));
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers. */
+	const size_t size = sizeof(*shelf->tables);
+	struct table **more = mem_resize(shelf->tables, shelf->count + 1, size);
 
 	if (more == NULL)
 		return -1;
