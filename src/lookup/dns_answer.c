@@ -147,6 +147,14 @@ failure_name(int rcode)
 	}
 }
 
+/* What is missing may be the very record; only "no such name" needs none. */
+static bool
+is_cut_off(const ns_msg *msg)
+{
+	return ns_msg_getflag(*msg, ns_f_tc) &&
+	       ns_msg_getflag(*msg, ns_f_rcode) == ns_r_noerror;
+}
+
 /* All that hangs on the records; -1 when they are garbled. */
 static int
 read_sections(ns_msg *msg, struct resolver_answer *answer)
@@ -161,6 +169,10 @@ read_sections(ns_msg *msg, struct resolver_answer *answer)
 	/* "No such name" is about the end of a chain of aliases. */
 	if (answer->n > 0 && ns_msg_getflag(*msg, ns_f_rcode) == ns_r_noerror)
 		return 0;
+	if (is_cut_off(msg)) {
+		fail(answer, "truncated answer");
+		return 0;
+	}
 	answer->status = RESOLVER_ABSENT;
 	memset(answer->addr, 0, sizeof(answer->addr));
 	answer->n = 0;
@@ -183,8 +195,6 @@ dns_answer_parse(
 	rcode = ns_msg_getflag(msg, ns_f_rcode);
 	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain)
 		fail(answer_r, failure_name(rcode));
-	else if (ns_msg_getflag(msg, ns_f_tc))
-		fail(answer_r, "truncated answer");
 	else if (read_sections(&msg, answer_r) < 0)
 		fail(answer_r, "garbled answer");
 }

@@ -12,7 +12,9 @@
  * all 65,536 are taken.
  *
  * Answers that are not to a question of ours (another id, name, type or sender)
- * are ignored by c-ares; a truncated one makes it ask again by TCP.
+ * are ignored by c-ares. A truncated one is taken for what it holds: to list an
+ * address one A record is enough, and when c-ares asks again by TCP and is
+ * refused, it fails all queries that this server has, of other zones too.
  *
  * Habits of c-ares that are worked around, 1.18 and 1.34 both:
  *  - ares_timeout() walks all queries: one periodic tick instead. Its retries
@@ -420,7 +422,7 @@ channel_open(struct resolver *r, ares_channel *channel_r, struct errtext *why)
 		   ARES_OPT_SERVERS | ARES_OPT_SORTLIST | ARES_OPT_NOROTATE |
 		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_SOCK_RCVBUF;
 	struct ares_options o = {
-	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_IGNTC,
 	    .tries = r->server_count == 1 ? 3 : 2,
 	    .ndots = 1,
 	    .lookups = no_lookups,

@@ -32,6 +32,8 @@ static const struct {
     {"nxdomain-no-soa", RESOLVER_ABSENT, 0, 0, -1, NULL},
     {"soa-least", RESOLVER_ABSENT, 0, 0, 60, NULL},
     {"truncated", RESOLVER_FAILED, 0, 0, -1, "truncated answer"},
+    {"truncated-three", RESOLVER_FOUND, 3, 10, 290, NULL},
+    {"truncated-nxdomain", RESOLVER_ABSENT, 0, 0, 60, NULL},
     {"servfail", RESOLVER_FAILED, 0, 0, -1, "server failure"},
     {"refused", RESOLVER_FAILED, 0, 0, -1, "query refused"},
     {"soa-short", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
