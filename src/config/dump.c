@@ -66,7 +66,7 @@ is_raw(const char *name)
 static void
 print_expanded(struct dump *d, const char *name, const char *text)
 {
-	struct errtext why;
+	struct errtext why = {""};
 	struct buf value;
 
 	buf_init(&value, SCOPE_VALUE_MAX);

@@ -272,6 +272,7 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 
 	must(r->magic == RESOLVER_MAGIC);
 	LIST_FOREACH (s, &r->sockets, link) {
+		/* cppcheck-suppress uninitvar; LIST_FOREACH has set it */
 		if (s->fd == fd)
 			break;
 	}
