@@ -17,17 +17,8 @@
 
 #include "base/buf.h"
 #include "smtp/command.h"
+#include "smtp/keywords.h"
 #include "smtp/reply.h"
-
-/* What EHLO announces, in the order in which it does. */
-enum keyword {
-#define KEYWORD(id, name) KEYWORD_##id,
-#include "smtp/keywords.def"
-#undef KEYWORD
-	KEYWORD_COUNT
-};
-
-#define KEYWORD_BIT(id) (1u << (id))
 
 struct engine_options {
 	const char *myhostname;

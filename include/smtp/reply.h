@@ -19,12 +19,21 @@ struct reply {
 	const char *text;     /* without line ending; made printable here */
 };
 
+/* Append the footer for one 4xx or 5xx, which is quoted as "550 5.7.1 text",
+ * before soft_bounce. Nothing appended: no footer. */
+typedef void reply_footer_fn(struct span quoted, struct buf *out, void *arg);
+
+#define REPLY_FOOTER_MAX 2048 /* bytes */
+
 struct reply_style {
 	bool soft_bounce; /* 5xx becomes 4xx, 5.x.y becomes 4.x.y */
 	/* Lines behind every 4xx and 5xx; NULL or "": none. A newline, or a
 	 * backslash and an n as main.cf has it, parts lines; a leading \c glues
 	 * the first of them to the reply's own text. */
 	const char *footer;
+	/* Or, unless it is NULL, who chooses them for each reply. */
+	reply_footer_fn *choose;
+	void *choose_arg;
 };
 
 /* Append "550 5.7.1 text" CRLF, with the footer's lines behind it. */

@@ -26,14 +26,6 @@ static const struct reply answers[ANSWER_COUNT] = {
 #undef ANSWER
 };
 
-static const char *const keyword_names[KEYWORD_COUNT] = {
-#define KEYWORD(id, name) (name),
-#include "smtp/keywords.def"
-#undef KEYWORD
-};
-
-_Static_assert(KEYWORD_COUNT < 32, "keywords fit into an unsigned mask");
-
 enum {
 	HOST_TEXT_MAX = 320, /* a host name and a few words */
 	SIZE_TEXT_MAX = 32,  /* "SIZE " and an int64_t */
@@ -141,9 +133,8 @@ on_helo(struct engine *e, const struct turn *t)
 static unsigned
 keywords_offered(const struct engine_options *options)
 {
-	unsigned mask = KEYWORD_BIT(KEYWORD_COUNT) - 1;
+	unsigned mask = keywords_ours() & ~options->discard;
 
-	mask &= ~options->discard;
 	if (options->disable_vrfy)
 		mask &= ~KEYWORD_BIT(KEYWORD_VRFY);
 	if (!options->smtputf8)
@@ -154,11 +145,11 @@ keywords_offered(const struct engine_options *options)
 static int
 say_keyword(const struct engine *e, enum keyword id, bool more, struct buf *out)
 {
-	struct reply line = {250, NULL, keyword_names[id]};
+	struct reply line = {250, NULL, keywords_name(id)};
 	char size[SIZE_TEXT_MAX];
 
 	if (id == KEYWORD_SIZE && e->options->message_size_limit > 0) {
-		snprintf(size, sizeof(size), "%s %" PRId64, keyword_names[id],
+		snprintf(size, sizeof(size), "%s %" PRId64, keywords_name(id),
 		    e->options->message_size_limit);
 		line.text = size;
 	}

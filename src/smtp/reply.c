@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtp/reply.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 /* Each line is written whole, then its printable part is cleaned in place, and
@@ -16,6 +17,7 @@ struct head {
 struct footer {
 	struct span rest;
 	bool more;
+	struct buf chosen; /* the text, when it was made for this reply */
 };
 
 static struct head
@@ -87,17 +89,41 @@ footer_next(struct footer *footer)
 	return all;
 }
 
-static struct footer
-footer_of(const struct reply *r, const struct reply_style *style)
+static int
+choose_footer(const struct reply *r, const struct reply_style *style,
+    struct footer *footer)
 {
-	struct footer footer = {.more = false};
+	struct head head = head_of(r, false);
+	struct span none = span_of("", 0);
+	struct buf quoted;
+	int rc;
 
-	if (r->code >= 400 && style->footer != NULL &&
-	    style->footer[0] != '\0') {
-		footer.rest = span_str(style->footer);
-		footer.more = true;
-	}
-	return footer;
+	buf_init(&quoted, SIZE_MAX);
+	rc = add_text(&head, ' ', span_str(r->text), none, &quoted);
+	if (rc == 0)
+		style->choose(
+		    buf_span(&quoted), &footer->chosen, style->choose_arg);
+	buf_clear(&quoted);
+	footer->rest = buf_span(&footer->chosen);
+	return rc;
+}
+
+/* `footer` is to be cleared in any case. */
+static int
+footer_begin(const struct reply *r, const struct reply_style *style,
+    struct footer *footer)
+{
+	*footer = (struct footer){.more = false};
+	buf_init(&footer->chosen, REPLY_FOOTER_MAX);
+	if (r->code < 400)
+		return 0;
+	if (style->choose == NULL)
+		footer->rest =
+		    span_str(style->footer != NULL ? style->footer : "");
+	else if (choose_footer(r, style, footer) < 0)
+		return -1;
+	footer->more = footer->rest.n > 0;
+	return 0;
 }
 
 static struct span
@@ -115,19 +141,22 @@ add_lines(
     const struct reply *r, const struct reply_style *style, struct buf *out)
 {
 	struct head head = head_of(r, style->soft_bounce);
-	struct footer footer = footer_of(r, style);
 	struct span none = span_of("", 0);
-	struct span text = span_str(r->text);
-	struct span glued = footer_glued(&footer);
+	struct footer footer;
+	struct span text, glued;
+	int rc = footer_begin(r, style, &footer);
 
-	if (add_line(&head, footer.more, text, glued, out) < 0)
-		return -1;
-	while (footer.more) {
-		text = footer_next(&footer);
-		if (add_line(&head, footer.more, text, none, out) < 0)
-			return -1;
+	if (rc == 0) {
+		glued = footer_glued(&footer);
+		text = span_str(r->text);
+		rc = add_line(&head, footer.more, text, glued, out);
 	}
-	return 0;
+	while (rc == 0 && footer.more) {
+		text = footer_next(&footer);
+		rc = add_line(&head, footer.more, text, none, out);
+	}
+	buf_clear(&footer.chosen);
+	return rc;
 }
 
 int

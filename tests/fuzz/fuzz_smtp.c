@@ -46,8 +46,8 @@ client_open(struct client *c, const uint8_t *head)
 		    .command_limit = (head[0] & 16) != 0 ? 3 : 20,
 		    .discard = head[2],
 		    .external_addresses = (head[0] & 128) == 0,
-		    .style = {(head[0] & 32) != 0,
-			(head[0] & 64) != 0 ? "\\c see\\nwww" : NULL},
+		    .style = {.soft_bounce = (head[0] & 32) != 0,
+			.footer = (head[0] & 64) != 0 ? "\\c see\\nwww" : NULL},
 		},
 	};
 	engine_init(&c->engine, &c->options);

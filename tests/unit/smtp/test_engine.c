@@ -104,7 +104,8 @@ play_open(struct play *p, const struct step *dialogue)
 	    .external_addresses = (flags & INTERNAL) == 0,
 	    .command_limit = (flags & LIMIT_2) != 0 ? 2 : 100,
 	    .discard = dialogue->discard,
-	    .style = {(flags & SOFT_BOUNCE) != 0, dialogue->footer},
+	    .style = {.soft_bounce = (flags & SOFT_BOUNCE) != 0,
+		.footer = dialogue->footer},
 	};
 	engine_init(&p->engine, &p->options);
 	buf_init(&p->input, LINE_MAX_BYTES + 1);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -19,8 +20,9 @@ static const struct {
 	struct reply_style style;
 	const char *rendered, *quoted;
 } cases[] = {
-#define REPLY(name, code, enhanced, text, soft, footer, rendered, quoted) \
-	{name, {code, enhanced, text}, {soft, footer}, rendered, quoted},
+#define REPLY(name, code, enhanced, text, soft, foot, rendered, quoted)       \
+	{name, {code, enhanced, text}, {.soft_bounce = soft, .footer = foot}, \
+	    rendered, quoted},
 #include "reply_cases.def"
 #undef REPLY
 };
@@ -82,7 +84,7 @@ static void
 test_no_memory(void **state)
 {
 	static const struct reply r = {550, "5.3.2", "No"};
-	static const struct reply_style style = {false, "foot"};
+	static const struct reply_style style = {.footer = "foot"};
 	struct buf out;
 
 	(void)state;
@@ -126,7 +128,7 @@ test_no_splitting(void **state)
 	for (int byte = 1; byte < 256; byte++) {
 		const char text[] = {'a', (char)byte, 'b', '\0'};
 		struct reply r = {550, "5.7.1", text};
-		struct reply_style style = {false, text};
+		struct reply_style style = {.footer = text};
 		size_t endings = 0;
 		struct buf out;
 
@@ -145,6 +147,91 @@ test_no_splitting(void **state)
 	}
 }
 
+/* What a footer is chosen by, and how often. */
+struct chooser {
+	const char *footer;
+	char asked[40];
+	unsigned count;
+};
+
+static void
+choose(struct span quoted, struct buf *out, void *arg)
+{
+	struct chooser *c = arg;
+
+	c->count++;
+	snprintf(c->asked, sizeof(c->asked), "%.*s", (int)quoted.n, quoted.p);
+	(void)buf_add_str(out, c->footer);
+}
+
+static const struct {
+	const char *name;
+	struct reply reply;
+	bool soft_bounce;
+	const char *footer, *asked, *rendered;
+} choices[] = {
+    {"chosen", {550, "5.3.2", "No"}, false, "a\\nb", "550 5.3.2 No",
+	"550-5.3.2 No\r\n550-5.3.2 a\r\n550 5.3.2 b\r\n"},
+    {"asked before soft_bounce", {550, "5.3.2", "No"}, true, "a",
+	"550 5.3.2 No", "450-4.3.2 No\r\n450 4.3.2 a\r\n"},
+    {"glued", {421, NULL, "Bye"}, false, "\\c, see", "421 Bye",
+	"421 Bye, see\r\n"},
+    {"none", {502, "5.5.2", "No"}, false, "", "502 5.5.2 No",
+	"502 5.5.2 No\r\n"},
+    {"no fault, no footer", {250, "2.0.0", "Ok"}, false, "a", "",
+	"250 2.0.0 Ok\r\n"},
+    {"no reply, no footer", {0, NULL, NULL}, false, "a", "", ""},
+};
+
+static void
+test_chosen_footers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		struct chooser c = {.footer = choices[i].footer};
+		struct reply_style style = {
+		    choices[i].soft_bounce, "not this", choose, &c};
+		struct buf out;
+
+		buf_init(&out, 1000);
+		assert_int_equal(
+		    reply_render(&choices[i].reply, &style, &out), 0);
+		check(choices[i].name, &out, choices[i].rendered);
+		assert_string_equal(c.asked, choices[i].asked);
+		assert_int_equal(c.count, choices[i].asked[0] != '\0');
+		buf_reset(&out);
+		assert_int_equal(
+		    reply_quote(&choices[i].reply, &style, &out), 0);
+		assert_int_equal(c.count, choices[i].asked[0] != '\0');
+		buf_clear(&out);
+	}
+	assert_int_equal(fake_mem_live(), 0);
+}
+
+static void
+test_chosen_footer_without_memory(void **state)
+{
+	static const struct reply r = {550, "5.3.2", "No"};
+	struct chooser c = {.footer = "a"};
+	struct reply_style style = {.choose = choose, .choose_arg = &c};
+	int rc = -1;
+
+	(void)state;
+	for (unsigned n = 0; rc < 0; n++) {
+		struct buf out;
+
+		assert_true(n < 100);
+		buf_init(&out, 1000);
+		fake_mem_fail_after(n);
+		rc = reply_render(&r, &style, &out);
+		fake_mem_heal();
+		if (rc < 0)
+			assert_int_equal(out.n, 0);
+		buf_clear(&out);
+		assert_int_equal(fake_mem_live(), 0);
+	}
+}
+
 int
 main(void)
 {
@@ -154,6 +241,8 @@ main(void)
 	    cmocka_unit_test(test_no_memory),
 	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_no_splitting),
+	    cmocka_unit_test(test_chosen_footers),
+	    cmocka_unit_test(test_chosen_footer_without_memory),
 	};
 
 	return cmocka_run_group_tests_name("smtp/reply", tests, NULL, NULL);
