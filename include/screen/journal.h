@@ -45,6 +45,7 @@ struct journal_line {
 	int64_t delay_ms;        /* %t */
 	int64_t number;          /* %n */
 	struct span quoted;      /* %q */
+	struct span text, other; /* %x %y */
 	const char *word;        /* %w */
 	struct span reply;       /* %r */
 	struct span sender, recipient, helo; /* %f %o %h */

@@ -21,6 +21,9 @@
 #include "table/list.h"
 #include "table/table.h"
 
+struct footer;
+struct forbidden;
+struct maps;
 struct screen;
 
 struct policy {
@@ -31,9 +34,13 @@ struct policy {
 	struct access *access;
 	struct list *allow_interfaces;
 	struct list *skip_networks;
-	struct table *reply_map;   /* NULL: none */
-	struct resolver *resolver; /* NULL: no DNS lists */
-	struct dnsbl *dnsbl;       /* NULL: no DNS lists */
+	struct table *reply_map; /* NULL: none */
+	struct forbidden *forbidden;
+	struct table *command_filter; /* NULL: none */
+	struct maps *discard_maps;    /* EHLO keywords to conceal, by address */
+	struct footer *footer;        /* NULL: none */
+	struct resolver *resolver;    /* NULL: no DNS lists */
+	struct dnsbl *dnsbl;          /* NULL: no DNS lists */
 	char *teaser[2];  /* "220-banner\r\n" calm and stressed; NULL: none */
 	bool ipv4, ipv6;  /* the address families that smtpd speaks */
 	char *smtpd_path; /* where hand-offs go */
@@ -71,6 +78,11 @@ int policy_after_fork(struct policy *p, struct errtext *why);
 typedef void policy_change_fn(enum table_change change, const char *what,
     const struct errtext *why, void *arg);
 void policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg);
+
+/* *mask, the EHLO keywords that nobody sees, becomes those that this client
+ * shall not see; true when they differ, and somebody wants to know. */
+bool policy_discards(
+    const struct policy *p, const struct addr *client, unsigned *mask);
 
 /* A DNS list's name as the world may see it (dnsbl_reply_map). */
 const char *policy_zone_name(const struct policy *p, const char *zone);

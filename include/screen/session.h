@@ -106,6 +106,9 @@ const struct config *session_config(const struct session *s);
 /* A log line about this session. */
 void session_log(
     struct session *s, enum journal_event event, struct journal_line line);
+/* The same for what may come in floods. */
+void session_log_limited(
+    struct session *s, enum journal_event event, struct journal_line line);
 /* Restart the clock of "after N". */
 void session_mark(struct session *s);
 const char *session_phase_name(enum phase phase);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/session.h"
 
+#include <string.h>
+
 #include "base/mem.h"
+#include "screen/footer.h"
 #include "screen/verdict.h"
 #include "smtp/engine.h"
 #include "smtp/line.h"
@@ -12,11 +15,16 @@
  * the time limit, which runs for each whole command line. */
 
 struct dialogue {
+	struct engine_options options; /* the policy's, made this client's */
 	struct engine engine;
 	struct buf out;
+	bool tell_keywords; /* that EHLO announced fewer than to others */
 };
 
-enum { REPLY_MAX = STREAM_OUTPUT_MAX };
+enum {
+	REPLY_MAX = STREAM_OUTPUT_MAX,
+	KEYWORD_NAMES_MAX = 200 /* all of them */
+};
 
 static enum phase
 close_for_limit(struct session *s, enum journal_event event, enum verdict v)
@@ -61,6 +69,17 @@ restart_deadline(struct session *s)
 	    &s->deadline, session_config(s)->command_time_limit);
 }
 
+static void
+make_options(struct session *s)
+{
+	struct dialogue *d = s->dialogue;
+
+	d->options = s->policy->engine[s->screen->stress];
+	d->options.style = footer_style(s);
+	d->tell_keywords =
+	    policy_discards(s->policy, &s->client.addr, &d->options.discard);
+}
+
 static enum phase
 dialogue_begin(struct session *s)
 {
@@ -69,7 +88,8 @@ dialogue_begin(struct session *s)
 	session_mark(s);
 	if ((s->dialogue = d) == NULL)
 		return verdict_close(s, VERDICT_NO_RESOURCES);
-	engine_init(&d->engine, &s->policy->engine[s->screen->stress]);
+	make_options(s);
+	engine_init(&d->engine, &d->options);
 	buf_init(&d->out, REPLY_MAX);
 	if (say_greeting(s) < 0 ||
 	    stream_talk(&s->stream, s->policy->line_length_limit + 1) < 0 ||
@@ -93,6 +113,47 @@ log_rejected_recipient(struct session *s, const struct reply *refusal)
 			.helo = buf_span(&e->helo),
 			.proto = engine_proto(e)});
 	buf_clear(&quoted);
+}
+
+static void
+log_keywords(struct session *s)
+{
+	struct buf names;
+
+	buf_init(&names, KEYWORD_NAMES_MAX);
+	(void)keywords_format(s->dialogue->options.discard, &names);
+	session_log(
+	    s, EVENT_KEYWORDS, (struct journal_line){.text = buf_span(&names)});
+	buf_clear(&names);
+}
+
+/* The line as command_filter wants it; `old` when it has no opinion. The table
+ * never sees what is not UTF-8, as in Postfix, nor what is behind a NUL. */
+static struct span
+filter_line(struct session *s, struct span line)
+{
+	const char *nul = line.n > 0 ? memchr(line.p, '\0', line.n) : NULL;
+	const char *blanks;
+	struct table_match match;
+	char *key;
+
+	if (s->policy->command_filter == NULL ||
+	    (s->dialogue->options.smtputf8 && !text_is_utf8(line)))
+		return line;
+	if (nul != NULL)
+		line.n = (size_t)(nul - line.p);
+	if ((key = mem_strndup(line.p, line.n)) == NULL)
+		return line;
+	blanks = key + strspn(key, " \t");
+	if (table_find(s->policy->command_filter, blanks, &match) ==
+	    TABLE_FOUND) {
+		session_log(s, EVENT_COMMAND_FILTERED,
+		    (struct journal_line){
+			.text = line, .other = span_str(match.value)});
+		line = span_str(match.value);
+	}
+	mem_free(key);
+	return line;
 }
 
 /* Reply, and end the session. */
@@ -141,13 +202,18 @@ take_line(struct session *s, struct span line)
 	enum verdict v = s->refusal != VERDICT_NONE ? (enum verdict)s->refusal
 						    : VERDICT_DEFER;
 	struct reply refusal = verdict_reply(s, v, false, text);
+	enum engine_outcome outcome;
 	enum phase wish;
 
+	line = filter_line(s, line);
 	if (s->turn_away != VERDICT_NONE &&
 	    command_parse(line).id != COMMAND_QUIT)
 		return verdict_close(s, (enum verdict)s->turn_away);
-	wish = follow_outcome(
-	    s, engine_take(&d->engine, line, &refusal, &d->out), &refusal);
+	outcome = engine_take(&d->engine, line, &refusal, &d->out);
+	if (d->tell_keywords && outcome == ENGINE_GO_ON &&
+	    d->engine.last == COMMAND_EHLO)
+		log_keywords(s);
+	wish = follow_outcome(s, outcome, &refusal);
 	if (wish != PHASE_STAY)
 		return wish;
 	if (send_reply(s) < 0 || restart_deadline(s) < 0)

@@ -39,6 +39,12 @@ add_name(struct buf *out, struct span name)
 }
 
 static void
+add_cut(struct buf *out, struct span text)
+{
+	(void)buf_add(out, text.p, text.n < QUOTED_MAX ? text.n : QUOTED_MAX);
+}
+
+static void
 add_delay(struct buf *out, const struct journal_line *line)
 {
 	char text[TEXT_DELAY_MAX];
@@ -89,6 +95,12 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 		break;
 	case 'q':
 		(void)text_escape(out, line->quoted, QUOTED_MAX);
+		break;
+	case 'x':
+		add_cut(out, line->text);
+		break;
+	case 'y':
+		add_cut(out, line->other);
 		break;
 	case 'w':
 		(void)buf_add_str(out, line->word);

@@ -8,7 +8,10 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "net/fdpass.h"
+#include "screen/footer.h"
+#include "screen/forbidden.h"
 #include "screen/listing.h"
+#include "table/maps.h"
 
 /* Texts and tables are taken from the calm evaluation: what depends on stress
  * are times, numbers and switches, and those are read from the configuration at
@@ -32,6 +35,86 @@ open_list(struct list **list_r, const char *name, const char *words,
 }
 
 static int
+open_table(struct table **table_r, const char *name, const char *spec,
+    const struct policy_options *o, struct errtext *why)
+{
+	struct span trimmed = span_trim(span_str(spec));
+
+	if (trimmed.n == 0)
+		return 0;
+	*table_r = table_open(trimmed, &o->tables, why);
+	if (*table_r != NULL)
+		return 0;
+	errtext_prefix(why, "%s", name);
+	return -1;
+}
+
+static int
+check_keywords(const char *value, struct errtext *why)
+{
+	struct span unknown;
+
+	(void)keywords_parse(span_str(value), &unknown);
+	if (unknown.n == 0)
+		return 0;
+	errtext_set(why, "unknown EHLO keyword \"%.*s\"",
+	    unknown.n < 60 ? (int)unknown.n : 60, unknown.p);
+	return 1;
+}
+
+static int
+open_keywords(struct policy *p, const struct policy_options *o,
+    const struct config *cfg, struct errtext *why)
+{
+	struct table_options options = o->tables;
+	struct errtext remark;
+
+	if (check_keywords(cfg->discard_ehlo_keywords, &remark) != 0 &&
+	    options.report != NULL)
+		options.report("doorbell_discard_ehlo_keywords", 0, remark.text,
+		    options.arg);
+	options.check = check_keywords;
+	p->discard_maps = maps_open(
+	    span_str(cfg->discard_ehlo_keyword_address_maps), &options, why);
+	if (p->discard_maps != NULL)
+		return 0;
+	errtext_prefix(why, "doorbell_discard_ehlo_keyword_address_maps");
+	return -1;
+}
+
+/* Without a footer no reply needs to be looked at. */
+static int
+open_footer(struct policy *p, const struct policy_options *o,
+    const struct config *cfg, struct errtext *why)
+{
+	if (cfg->reject_footer[0] == '\0' &&
+	    span_trim(span_str(cfg->reject_footer_maps)).n == 0)
+		return 0;
+	if ((p->footer = footer_open(cfg, &o->tables, why)) != NULL)
+		return 0;
+	errtext_prefix(why, "doorbell_reject_footer_maps");
+	return -1;
+}
+
+/* What the dialogue asks. */
+static int
+open_dialogue_tables(struct policy *p, const struct policy_options *o,
+    const struct config *cfg, struct errtext *why)
+{
+	p->forbidden = forbidden_open(span_str(cfg->forbidden_commands),
+	    cfg->postfix.smtputf8_enable, &o->tables, why);
+	if (p->forbidden == NULL) {
+		errtext_prefix(why, "doorbell_forbidden_commands");
+		return -1;
+	}
+	if (open_table(&p->command_filter, "doorbell_command_filter",
+		cfg->command_filter, o, why) < 0 ||
+	    open_keywords(p, o, cfg, why) < 0)
+		return -1;
+	return open_footer(p, o, cfg, why);
+}
+
+static int
 open_tables(struct policy *p, const struct policy_options *o,
     const struct config *cfg, struct errtext *why)
 {
@@ -48,15 +131,8 @@ open_tables(struct policy *p, const struct policy_options *o,
 		errtext_prefix(why, "doorbell_access_list");
 		return -1;
 	}
-	if (cfg->dnsbl_reply_map[0] == '\0')
-		return 0;
-	p->reply_map = table_open(
-	    span_trim(span_str(cfg->dnsbl_reply_map)), &o->tables, why);
-	if (p->reply_map == NULL) {
-		errtext_prefix(why, "doorbell_dnsbl_reply_map");
-		return -1;
-	}
-	return 0;
+	return open_table(&p->reply_map, "doorbell_dnsbl_reply_map",
+	    cfg->dnsbl_reply_map, o, why);
 }
 
 static int
@@ -93,6 +169,8 @@ open_dnsbl(struct policy *p, const struct policy_options *o,
 static struct engine_options
 engine_options_of(const struct config *cfg)
 {
+	struct span unknown;
+
 	return (struct engine_options){
 	    .myhostname = cfg->postfix.myhostname,
 	    .message_size_limit = cfg->postfix.message_size_limit,
@@ -103,7 +181,9 @@ engine_options_of(const struct config *cfg)
 	    .command_limit = (unsigned)(cfg->command_count_limit < UINT32_MAX
 					    ? cfg->command_count_limit
 					    : UINT32_MAX),
-	    .style = {.soft_bounce = cfg->postfix.soft_bounce},
+	    .discard =
+		keywords_parse(span_str(cfg->discard_ehlo_keywords), &unknown)
+		    .mask,
 	};
 }
 
@@ -235,7 +315,9 @@ policy_new(const struct policy_options *o, struct errtext *why)
 				   : (size_t)cfg->postfix.line_length_limit;
 	if (read_families(p, cfg->postfix.inet_protocols, why) < 0 ||
 	    make_texts(p, cfg, config_under(o->config, true), why) < 0 ||
-	    open_tables(p, o, cfg, why) < 0 || open_dnsbl(p, o, cfg, why) < 0)
+	    open_tables(p, o, cfg, why) < 0 ||
+	    open_dialogue_tables(p, o, cfg, why) < 0 ||
+	    open_dnsbl(p, o, cfg, why) < 0)
 		policy_unref(&p);
 	return p;
 }
@@ -260,6 +342,10 @@ policy_unref(struct policy **pp)
 		return;
 	dnsbl_unref(&p->dnsbl);
 	resolver_free(&p->resolver);
+	footer_free(&p->footer);
+	maps_free(&p->discard_maps);
+	table_free(&p->command_filter);
+	forbidden_free(&p->forbidden);
 	table_free(&p->reply_map);
 	list_free(&p->skip_networks);
 	list_free(&p->allow_interfaces);
@@ -303,6 +389,33 @@ policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg)
 	if (p->reply_map != NULL &&
 	    (change = table_refresh(p->reply_map, &why)) != TABLE_SAME)
 		fn(change, "doorbell_dnsbl_reply_map", &why, arg);
+	if ((change = forbidden_refresh(p->forbidden, &why)) != TABLE_SAME)
+		fn(change, "doorbell_forbidden_commands", &why, arg);
+	if (p->command_filter != NULL &&
+	    (change = table_refresh(p->command_filter, &why)) != TABLE_SAME)
+		fn(change, "doorbell_command_filter", &why, arg);
+	if ((change = maps_refresh(p->discard_maps, &why)) != TABLE_SAME)
+		fn(change, "doorbell_discard_ehlo_keyword_address_maps", &why,
+		    arg);
+	if (p->footer != NULL &&
+	    (change = footer_refresh(p->footer, &why)) != TABLE_SAME)
+		fn(change, "doorbell_reject_footer_maps", &why, arg);
+}
+
+bool
+policy_discards(
+    const struct policy *p, const struct addr *client, unsigned *mask)
+{
+	unsigned everyones = *mask;
+	struct table_match match;
+	struct keywords k;
+	struct span unknown;
+
+	if (maps_find_addr(p->discard_maps, client, &match) != TABLE_FOUND)
+		return false;
+	k = keywords_parse(span_str(match.value), &unknown);
+	*mask = k.mask;
+	return k.mask != everyones && !k.silent;
 }
 
 const char *

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "screen/footer.h"
 #include "screen/verdict.h"
 
 /* Who may follow whom is a table; a move that it does not allow is a broken
@@ -61,19 +62,35 @@ session_mark(struct session *s)
 	s->phase_since = loop_now(s->screen->loop);
 }
 
+static void
+complete_line(const struct session *s, struct journal_line *line)
+{
+	const struct config *cfg = session_config(s);
+
+	line->client = &s->client;
+	line->server = &s->server;
+	line->old_words = !cfg->postfix.respectful_logging;
+	line->delay_decimals =
+	    (unsigned)cfg->postfix.delay_logging_resolution_limit;
+	line->delay_ms =
+	    mono_between(s->phase_since, loop_now(s->screen->loop));
+}
+
 void
 session_log(
     struct session *s, enum journal_event event, struct journal_line line)
 {
-	const struct config *cfg = session_config(s);
-
-	line.client = &s->client;
-	line.server = &s->server;
-	line.old_words = !cfg->postfix.respectful_logging;
-	line.delay_decimals =
-	    (unsigned)cfg->postfix.delay_logging_resolution_limit;
-	line.delay_ms = mono_between(s->phase_since, loop_now(s->screen->loop));
+	complete_line(s, &line);
 	journal_write(&s->screen->journal, event, &line);
+}
+
+void
+session_log_limited(
+    struct session *s, enum journal_event event, struct journal_line line)
+{
+	complete_line(s, &line);
+	journal_write_limited(
+	    &s->screen->journal, event, &line, loop_now(s->screen->loop));
 }
 
 /* The only mover: stops what the old phase waits for, begins the new one. */
@@ -178,11 +195,11 @@ say_farewell(struct session *s)
 	char text[VERDICT_TEXT_MAX];
 	struct reply reply =
 	    verdict_reply(s, (enum verdict)s->farewell, true, text);
+	struct reply_style style = footer_style(s);
 	struct buf out;
 
-	buf_init(&out, 2 * VERDICT_TEXT_MAX);
-	if (reply_render(
-		&reply, &s->policy->engine[s->screen->stress].style, &out) == 0)
+	buf_init(&out, STREAM_OUTPUT_MAX);
+	if (reply_render(&reply, &style, &out) == 0)
 		(void)stream_write(&s->stream, out.p, out.n);
 	buf_clear(&out);
 }

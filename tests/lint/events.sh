@@ -29,7 +29,7 @@ look() {
 
 tests/lint/print-table events >"$dir/events"
 while IFS=$sep read -r word old rest _; do
-	look "$word $(echo "$rest" | sed 's/^ //')"
+	look "${word:+$word }$(echo "$rest" | sed 's/^ //')"
 	[ "$word" = "$old" ] && continue
 	grep -qF "$old" "$dir/page" && continue
 	echo "$page: does not mention \"$old\""

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* screen/forbidden.h - words that no SMTP client says (forbidden_commands).
+ *
+ * The list has words, which are matched without case, and TYPE:NAME tables
+ * (found at all means a match); !WORD ends the search without a match. The
+ * first that matches decides. Whatever the list says, a mail header ("Subject:"
+ * ...) is forbidden, and with smtputf8_enable what is not UTF-8.
+ *
+ * Owns:    its tables.
+ * Errors:  NULL with *why. */
+#ifndef DOORBELL_SCREEN_FORBIDDEN_H
+#define DOORBELL_SCREEN_FORBIDDEN_H
+
+#include <stdbool.h>
+
+#include "table/table.h"
+
+struct forbidden;
+
+struct forbidden *forbidden_open(struct span words, bool utf8,
+    const struct table_options *o, struct errtext *why);
+void forbidden_free(struct forbidden **f);
+/* `word` is the first of a command that is unknown: a known one is never
+ * forbidden. */
+bool forbidden_has(const struct forbidden *f, struct span word);
+/* table_refresh() for its tables; the strongest change wins. */
+enum table_change forbidden_refresh(struct forbidden *f, struct errtext *why);
+
+#endif
