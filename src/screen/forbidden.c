@@ -22,6 +22,20 @@ struct forbidden {
 	bool utf8;
 };
 
+/* Postfix would read it as part of the list. */
+static void
+report_file(struct span word, const struct table_options *o)
+{
+	struct errtext why;
+
+	if (!span_has_prefix(word, "/") || o->report == NULL)
+		return;
+	errtext_set(&why,
+	    "\"%.*s\" is taken as a word: files are not read here",
+	    word.n < 100 ? (int)word.n : 100, word.p);
+	o->report("doorbell_forbidden_commands", 0, why.text, o->arg);
+}
+
 static int
 add_item(struct forbidden *f, struct span word, const struct table_options *o,
     struct errtext *why)
@@ -38,6 +52,7 @@ add_item(struct forbidden *f, struct span word, const struct table_options *o,
 		return -1;
 	}
 	f->items = more;
+	report_file(item.word, o);
 	if (table_is_spec(item.word)) {
 		item.table = table_open(item.word, o, why);
 		if (item.table == NULL)

@@ -87,6 +87,12 @@ class Screener:
             % (self.time, where)
         )
 
+    def discarding(self, keywords):
+        """LOGS 10, row 7: a colon between address and port. The place for
+        both is left open."""
+        colon = ":" if self.is_doorbelld else ""
+        return "[%%s]%s%%d: discarding EHLO keywords: %s" % (colon, keywords)
+
     def incomplete(self, score):
         """LOGS 10, row 11: the story says when a score lacks an answer."""
         if not self.is_doorbelld:

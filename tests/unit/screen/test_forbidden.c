@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "support/fake_mem.h"
+#include "support/table_file.h"
 
 #define DEFAULT "CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}"
 
@@ -118,6 +119,25 @@ test_mistakes(void **state)
 	assert_int_equal(fake_mem_live(), 0);
 }
 
+/* Lists of other parameters may name files. */
+static void
+test_file(void **state)
+{
+	struct complaints complaints = {0};
+	struct table_options options = {
+	    .report = on_complaint, .arg = &complaints};
+	struct errtext why;
+	struct forbidden *f =
+	    forbidden_open(span_str("GET !/etc/words"), true, &options, &why);
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(complaints.count, 1);
+	assert_string_equal(complaints.file, "doorbell_forbidden_commands");
+	assert_true(forbidden_has(f, span_str("GET")));
+	forbidden_free(&f);
+}
+
 static void
 test_no_memory(void **state)
 {
@@ -152,6 +172,7 @@ main(void)
 	    cmocka_unit_test(test_without_smtputf8),
 	    cmocka_unit_test(test_part_of_a_line),
 	    cmocka_unit_test(test_mistakes),
+	    cmocka_unit_test(test_file),
 	    cmocka_unit_test(test_no_memory),
 	};
 
