@@ -62,6 +62,9 @@ int stream_watch(struct stream *s);
 void stream_unwatch(struct stream *s);
 /* What the client has said: valid inside the STREAM_PEEKED callback only. */
 struct span stream_peeked(const struct stream *s);
+/* Take the first `n` of the peeked bytes, and no other, out of the socket: they
+ * were for us. 0 or -1 with errno. Ends the validity of stream_peeked(). */
+int stream_skip(struct stream *s, size_t n);
 
 /* Begin the talk stage. STREAM_INPUT follows whenever bytes come in, until
  * `input_max` bytes wait; consuming makes room. */

@@ -273,6 +273,22 @@ stream_peeked(const struct stream *s)
 	return buf_span(&s->buffers->input);
 }
 
+/* They were there a moment ago, so fewer means that the socket broke. */
+int
+stream_skip(struct stream *s, size_t n)
+{
+	char trash[STREAM_PEEK_MAX];
+	ssize_t got;
+
+	must(!s->talking && n <= stream_peeked(s).n);
+	got = n == 0 ? 0 : recv(s->fd, trash, n, MSG_DONTWAIT);
+	if (s->buffers != NULL)
+		buf_clear(&s->buffers->input);
+	if (got >= 0 && (size_t)got < n)
+		errno = ECONNRESET;
+	return got >= 0 && (size_t)got == n ? 0 : -1;
+}
+
 /* --- the talk stage ---------------------------------------------------- */
 int
 stream_talk(struct stream *s, size_t input_max)

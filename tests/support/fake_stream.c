@@ -268,6 +268,14 @@ stream_peeked(const struct stream *s)
 	return said;
 }
 
+int
+stream_skip(struct stream *s, size_t n)
+{
+	must(!s->talking && n <= stream_peeked(s).n);
+	buf_consume(&client_of(s->fd)->said, n);
+	return 0;
+}
+
 static int
 need_buffers(struct stream *s)
 {

@@ -218,6 +218,63 @@ peek_again_sees_it_again(void **state)
 	heard("aab");
 }
 
+/* What is skipped is gone, what is behind it stays for the next reader. */
+static void
+skip_takes_exactly_that_much(void **state)
+{
+	char in[16];
+
+	(void)state;
+	say("PROXY\r\nEHLO\r\n");
+	assert_int_equal(stream_watch(o.stream), 0);
+	run_a_while();
+	assert_int_equal(stream_skip(o.stream, 0), 0);
+	assert_int_equal(stream_watch(o.stream), 0);
+	run_a_while();
+	assert_int_equal(stream_skip(o.stream, 7), 0);
+	assert_int_equal(stream_peeked(o.stream).n, 0);
+	run_a_while();
+	assert_string_equal(o.events, "pp");
+	assert_int_equal(stream_watch(o.stream), 0);
+	run_a_while();
+	assert_string_equal(o.events, "ppp");
+	heard("PROXY\r\nEHLO\r\nPROXY\r\nEHLO\r\nEHLO\r\n");
+	o.released = stream_release(o.stream);
+	assert_int_equal(recv(o.released, in, sizeof(in), 0), 6);
+}
+
+static void
+skip_of_all_leaves_a_quiet_socket(void **state)
+{
+	(void)state;
+	say("PROXY\r\n");
+	assert_int_equal(stream_watch(o.stream), 0);
+	run_a_while();
+	assert_int_equal(stream_skip(o.stream, 7), 0);
+	assert_int_equal(stream_watch(o.stream), 0);
+	run_a_while();
+	assert_string_equal(o.events, "p");
+	close(o.peer);
+	o.peer = -1;
+	run_a_while();
+	assert_string_equal(o.events, "pe");
+}
+
+static void
+skip_tells_when_the_bytes_are_gone(void **state)
+{
+	char in[4];
+
+	(void)state;
+	say("PROXY\r\n");
+	assert_int_equal(stream_watch(o.stream), 0);
+	run_a_while();
+	assert_int_equal(recv(o.stream->fd, in, sizeof(in), 0), 4);
+	errno = 0;
+	assert_int_equal(stream_skip(o.stream, 7), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
 static void
 unwatch_stops_reports(void **state)
 {
@@ -663,6 +720,9 @@ main(void)
 	    STREAM_TEST(peek_reports_once_and_takes_nothing),
 	    STREAM_TEST(peek_is_bounded),
 	    STREAM_TEST(peek_again_sees_it_again),
+	    STREAM_TEST(skip_takes_exactly_that_much),
+	    STREAM_TEST(skip_of_all_leaves_a_quiet_socket),
+	    STREAM_TEST(skip_tells_when_the_bytes_are_gone),
 	    STREAM_TEST(unwatch_stops_reports),
 	    STREAM_TEST(peek_stage_tells_hangup),
 	    STREAM_TEST(peek_stage_tells_reset),
