@@ -34,7 +34,9 @@ struct policy {
 	struct access *access;
 	struct list *allow_interfaces;
 	struct list *skip_networks;
-	struct table *reply_map; /* NULL: none */
+	bool proxied;                /* upstream_proxy_protocol is set ... */
+	struct list *proxy_networks; /* ... for these; NULL: for all */
+	struct table *reply_map;     /* NULL: none */
 	struct forbidden *forbidden;
 	struct table *command_filter; /* NULL: none */
 	struct maps *discard_maps;    /* EHLO keywords to conceal, by address */
@@ -66,6 +68,9 @@ void policy_unref(struct policy **p);
 
 /* Whether smtpd speaks the address's family (inet_protocols). */
 bool policy_speaks(const struct policy *p, const struct addr *a);
+
+/* Whether connections from `peer` begin with a PROXY header. */
+bool policy_has_proxy(const struct policy *p, const struct addr *peer);
 
 /* Stress has begun or ended: what was compiled in with a value takes the new
  * one. */

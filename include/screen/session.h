@@ -25,6 +25,7 @@
 
 enum phase {
 	PHASE_STAY,     /* as a wish: nothing changes */
+	PHASE_PROXY,    /* a proxy in front says who the client is */
 	PHASE_ADMIT,    /* at the door: limits, access list, cache */
 	PHASE_GREET,    /* teaser, pregreet, DNS lists */
 	PHASE_DIALOGUE, /* our own SMTP server refuses politely */
@@ -50,6 +51,8 @@ struct session {
 	uint8_t standing; /* enum standing */
 	uint8_t refusal;  /* enum verdict for RCPT, 0: none yet */
 	uint8_t farewell; /* enum verdict said at the end, 0: none */
+	bool local;       /* a proxy's own connection, perhaps a health check */
+	bool quiet;       /* CONNECT is not written, and nothing to tell yet */
 	bool greeted;     /* the teaser was sent */
 	bool denied;      /* the access list rejects it, and that counts */
 	bool vetoed;      /* came to an address where nobody is handed off */
@@ -86,6 +89,7 @@ struct phase_ops {
 	void (*end)(struct session *s);
 };
 
+extern const struct phase_ops proxy_phase;
 extern const struct phase_ops admit_phase;
 extern const struct phase_ops greet_phase;
 extern const struct phase_ops dialogue_phase;
@@ -103,7 +107,12 @@ void session_free(struct session *s);
 
 /* The configuration in force for this session, under the present stress. */
 const struct config *session_config(const struct session *s);
-/* A log line about this session. */
+/* Who talks to whom, and whom the session counts for. 0, or -1 with errno and
+ * nothing changed. */
+int session_set_ends(struct session *s, const struct endpoint *client,
+    const struct endpoint *server);
+/* A log line about this session. A quiet one's coming and going is no news; the
+ * first other line has CONNECT in front. */
 void session_log(
     struct session *s, enum journal_event event, struct journal_line line);
 /* The same for what may come in floods. */

@@ -9,7 +9,7 @@
  * text_escape() (%q) or name_text() (HELO); log_line() makes the rest printable,
  * so nothing a client sends can forge a line or a field. */
 
-enum { LINE_MAX_BYTES = 2 * LOG_LINE_MAX, QUOTED_MAX = 100 };
+enum { LINE_MAX_BYTES = 2 * LOG_LINE_MAX, QUOTED_MAX = 100, HEADER_MAX = 1800 };
 
 struct journal_row {
 	const char *word, *old_word, *rest;
@@ -101,6 +101,9 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 		break;
 	case 'y':
 		add_cut(out, line->other);
+		break;
+	case 'e':
+		(void)text_escape(out, line->quoted, HEADER_MAX);
 		break;
 	case 'w':
 		(void)buf_add_str(out, line->word);

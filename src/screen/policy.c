@@ -34,6 +34,12 @@ open_list(struct list **list_r, const char *name, const char *words,
 	return -1;
 }
 
+static bool
+is_empty(const char *words)
+{
+	return span_trim(span_str(words)).n == 0;
+}
+
 static int
 open_table(struct table **table_r, const char *name, const char *spec,
     const struct policy_options *o, struct errtext *why)
@@ -124,6 +130,11 @@ open_tables(struct policy *p, const struct policy_options *o,
 		cfg->allowlist_interfaces, o, why) < 0 ||
 	    open_list(&p->skip_networks, "doorbell_dnsbl_skip_networks",
 		cfg->dnsbl_skip_networks, o, why) < 0)
+		return -1;
+	p->proxied = cfg->upstream_proxy_protocol != 0;
+	if (!is_empty(cfg->proxy_networks) &&
+	    open_list(&p->proxy_networks, "doorbell_proxy_networks",
+		cfg->proxy_networks, o, why) < 0)
 		return -1;
 	p->access = access_open(
 	    span_str(cfg->access_list), p->mynetworks, &o->tables, why);
@@ -286,6 +297,13 @@ policy_speaks(const struct policy *p, const struct addr *a)
 	return a->family == ADDR_IPV6 ? p->ipv6 : p->ipv4;
 }
 
+bool
+policy_has_proxy(const struct policy *p, const struct addr *peer)
+{
+	return p->proxied &&
+	       (p->proxy_networks == NULL || list_has(p->proxy_networks, peer));
+}
+
 static bool
 has_old_words_by_default(struct config_set *config)
 {
@@ -347,6 +365,7 @@ policy_unref(struct policy **pp)
 	table_free(&p->command_filter);
 	forbidden_free(&p->forbidden);
 	table_free(&p->reply_map);
+	list_free(&p->proxy_networks);
 	list_free(&p->skip_networks);
 	list_free(&p->allow_interfaces);
 	access_free(&p->access);
@@ -386,6 +405,9 @@ policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg)
 		fn(change, "doorbell_allowlist_interfaces", &why, arg);
 	if ((change = list_refresh(p->skip_networks, &why)) != TABLE_SAME)
 		fn(change, "doorbell_dnsbl_skip_networks", &why, arg);
+	if (p->proxy_networks != NULL &&
+	    (change = list_refresh(p->proxy_networks, &why)) != TABLE_SAME)
+		fn(change, "doorbell_proxy_networks", &why, arg);
 	if (p->reply_map != NULL &&
 	    (change = table_refresh(p->reply_map, &why)) != TABLE_SAME)
 		fn(change, "doorbell_dnsbl_reply_map", &why, arg);

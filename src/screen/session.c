@@ -16,7 +16,8 @@
 
 #define MAY(p) (1u << PHASE_##p)
 static const uint8_t session_may_follow[PHASE_COUNT] = {
-    [PHASE_STAY] = MAY(ADMIT),
+    [PHASE_STAY] = MAY(PROXY) | MAY(ADMIT),
+    [PHASE_PROXY] = MAY(ADMIT) | MAY(DONE),
     [PHASE_ADMIT] = MAY(GREET) | MAY(DIALOGUE) | MAY(HANDOFF) | MAY(DONE),
     [PHASE_GREET] = MAY(DIALOGUE) | MAY(HANDOFF) | MAY(DONE),
     [PHASE_HANDOFF] = MAY(DIALOGUE) | MAY(DONE), /* smtpd is not there */
@@ -37,6 +38,7 @@ static const struct phase_ops idle_phase = {
 
 static const struct phase_ops *const session_phases[PHASE_COUNT] = {
     [PHASE_STAY] = &idle_phase,
+    [PHASE_PROXY] = &proxy_phase,
     [PHASE_ADMIT] = &admit_phase,
     [PHASE_GREET] = &greet_phase,
     [PHASE_DIALOGUE] = &dialogue_phase,
@@ -76,12 +78,32 @@ complete_line(const struct session *s, struct journal_line *line)
 	    mono_between(s->phase_since, loop_now(s->screen->loop));
 }
 
-void
-session_log(
+static void
+write_line(
     struct session *s, enum journal_event event, struct journal_line line)
 {
 	complete_line(s, &line);
 	journal_write(&s->screen->journal, event, &line);
+}
+
+static bool
+is_coming_or_going(enum journal_event event)
+{
+	return event == EVENT_CONNECT || event == EVENT_DISCONNECT ||
+	       event == EVENT_HANGUP_EARLY || event == EVENT_HANGUP_LATE;
+}
+
+void
+session_log(
+    struct session *s, enum journal_event event, struct journal_line line)
+{
+	if (s->quiet) {
+		if (is_coming_or_going(event))
+			return;
+		s->quiet = false;
+		write_line(s, EVENT_CONNECT, (struct journal_line){0});
+	}
+	write_line(s, event, line);
 }
 
 void
@@ -224,32 +246,51 @@ done_begin(struct session *s)
 	return PHASE_STAY;
 }
 
+int
+session_set_ends(struct session *s, const struct endpoint *client,
+    const struct endpoint *server)
+{
+	const struct config *cfg = session_config(s);
+	struct quota *quota = s->screen->quota;
+	struct quota_client *entry;
+	struct record_key key;
+
+	key = record_key_of(&client->addr, (unsigned)cfg->ipv4_prefix_length,
+	    (unsigned)cfg->ipv6_prefix_length);
+	if ((entry = quota_enter(quota, &key)) == NULL)
+		return -1;
+	if (s->client_entry != NULL)
+		quota_leave(quota, s->client_entry);
+	s->client_entry = entry;
+	s->key = key;
+	s->client = *client;
+	s->server = *server;
+	return 0;
+}
+
 struct session *
 session_new(struct screen *screen, int fd, const struct endpoint *client,
     const struct endpoint *server)
 {
-	const struct config *cfg = screen_config(screen, screen->policy);
 	struct session *s = mem_new(sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
-	s->key = record_key_of(&client->addr, (unsigned)cfg->ipv4_prefix_length,
-	    (unsigned)cfg->ipv6_prefix_length);
-	if ((s->client_entry = quota_enter(screen->quota, &s->key)) == NULL) {
-		mem_free(s);
-		return NULL;
-	}
 	s->magic = SESSION_MAGIC;
 	s->screen = screen;
 	s->policy = policy_ref(screen->policy);
-	s->client = *client;
-	s->server = *server;
+	if (session_set_ends(s, client, server) < 0) {
+		session_release(s);
+		return NULL;
+	}
 	TAILQ_INSERT_TAIL(&screen->sessions, s, others);
 	stream_init(&s->stream, screen->loop, fd, on_stream);
 	loop_timer_init(&s->deadline, screen->loop, on_deadline);
 	screen_update_stress(screen);
 	session_mark(s);
-	session_follow(s, PHASE_ADMIT);
+	session_follow(s, policy_has_proxy(s->policy, &client->addr)
+			      ? PHASE_PROXY
+			      : PHASE_ADMIT);
 	return s;
 }
 

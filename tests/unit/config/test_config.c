@@ -253,12 +253,12 @@ static const struct {
     {"later, under stress", "", "doorbell_late_handoff = ${stress?yes}no\n",
 	"E doorbell.cf:1: doorbell_late_handoff: yes or no expected, not "
 	"\"yesno\"|"},
-    {"later, both", "postscreen_upstream_proxy_protocol = haproxy\n",
+    {"later, both", "doorbell_connection_rate_limit = 9\n",
 	"doorbell_late_handoff = yes\n",
 	"W doorbell.cf:1: doorbell_late_handoff = yes has no effect yet in "
 	"this release|"
-	"W main.cf:1: postscreen_upstream_proxy_protocol = haproxy has no "
-	"effect yet in this release|"},
+	"W main.cf:1: doorbell_connection_rate_limit = 9 has no effect yet in "
+	"this release|"},
     {"later, but inert",
 	"doorbell_late_handoff = no\n"
 	"doorbell_tls_cert_file = /x\n"
