@@ -108,6 +108,27 @@ def test_footer_is_inherited_from_smtpd(ring):
         talk(client, [("FOO", UNKNOWN + "; " + NAME)])
 
 
+def test_footer_over_several_lines_of_main_cf(ring):
+    postfix = denied(
+        ring, postscreen_reject_footer="Call\n  # nobody\n  us,\n \\nor\n write"
+    )
+    with postfix.connect() as client:
+        client.expect(GREETING)
+        talk(
+            client,
+            [
+                (
+                    "FOO",
+                    [
+                        UNKNOWN.replace(" ", "-", 1),
+                        "502-5.5.2 Call  us, ",
+                        "502 5.5.2 or write",
+                    ],
+                )
+            ],
+        )
+
+
 def test_footer_maps(ring):
     postfix = denied(
         ring,
