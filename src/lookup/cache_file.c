@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -27,7 +29,7 @@
  * - The map has its size from the start: mdb_env_set_mapsize() unmaps under the
  *   feet of the other thread's transaction. */
 
-enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
+enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0, DISK_FULL_BYTES = 64 * 1024 };
 #define DATABASE_NAME "pass"
 
 struct cache_file {
@@ -321,6 +323,18 @@ cache_file_warm(struct cache_file *f)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
 }
 
+static bool
+is_disk_full(MDB_env *env)
+{
+	struct statvfs fs;
+	int fd;
+
+	return mdb_env_get_fd(env, &fd) == 0 && fstatvfs(fd, &fs) == 0 &&
+	       fs.f_bavail * fs.f_frsize < DISK_FULL_BYTES;
+}
+
+/* A disk that fills up in the middle of a write makes it a short one, and that
+ * is EIO to LMDB. The file is sound: its meta page was not written. */
 static int
 commit(struct cache_file *f, MDB_txn *txn)
 {
@@ -328,6 +342,8 @@ commit(struct cache_file *f, MDB_txn *txn)
 
 	if (rc == 0)
 		mend_length(f->env);
+	else if (rc == EIO && is_disk_full(f->env))
+		rc = ENOSPC;
 	return rc;
 }
 
