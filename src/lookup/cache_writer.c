@@ -337,6 +337,10 @@ cache_writer_start(struct cache_writer *w, struct cache_file *f)
 
 	w->file = f;
 	sigfillset(&all);
+	/* A blocked fault would kill without a look at its handler. */
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGABRT);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&w->thread, NULL, thread_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
