@@ -426,10 +426,11 @@ fill_the_disk(struct cache_dir *d)
 	char ballast[400];
 	struct cache *c;
 	unsigned n = 0;
+	bool knows_all;
 	int fd;
 
 	if (unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", d->dir, "tmpfs", 0, "size=2m,mode=700") < 0)
 		return 77;
 	snprintf(ballast, sizeof(ballast), "%s/ballast", d->dir);
@@ -452,7 +453,10 @@ fill_the_disk(struct cache_dir *d)
 	store_many(c, n, n + 1000, INT64_C(1) << 40);
 	wait_written(c);
 	cache_take_news(c, &news);
-	return news.full || news.failed || news.stored != 1000 || !knows(c, 1);
+	knows_all = knows(c, 1) && knows(c, n);
+	cache_close(&c);
+	close(fd);
+	return news.full || news.failed || news.stored != 1000 || !knows_all;
 }
 
 static void
