@@ -30,7 +30,8 @@
 #define CACHE_MAP_BYTES ((size_t)4 << 30) /* reserved, not used */
 #define CACHE_QUEUE_MAX 65536             /* records waiting for the writer */
 #define CACHE_BATCH_MAX 1000              /* records in one transaction */
-#define CACHE_BATCH_MS 250 /* the longest wait for more records */
+#define CACHE_BATCH_MS 250  /* the longest wait for more records */
+#define CACHE_FULL_MS 60000 /* no room: until the next try */
 
 struct cache_options {
 	const char *path; /* the data file; PATH-lock is beside it */
@@ -84,7 +85,8 @@ struct cache_news {
 	uint64_t retained, dropped; /* of that sweep, or of it so far */
 	uint64_t stored;            /* records committed */
 	uint64_t lost;              /* records dropped (full, failed) */
-	bool full;                  /* the map was full */
+	bool full;                  /* the map or the disk was full */
+	bool room_again;            /* stores again, after it had to drop */
 	bool failed;                /* the file is of no use any longer */
 	struct errtext why;         /* of `full` and `failed` */
 };

@@ -25,7 +25,8 @@ enum cache_file_status {
 struct cache_file;
 
 /* NULL when there is no way to have one. A file that makes no sense is renamed
- * to NAME.broken and a new one begun; *why then says so, otherwise it is "". */
+ * to NAME.broken and a new one begun; so is one that a process has died of. *why
+ * then says so, otherwise it is "". `place` must stay until the file is closed. */
 struct cache_file *cache_file_open(
     const struct cache_place *place, size_t map_bytes, struct errtext *why);
 void cache_file_close(struct cache_file **f);

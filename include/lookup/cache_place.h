@@ -29,6 +29,13 @@ int cache_place_init(
     struct cache_place *place, const char *path, uid_t uid, gid_t gid);
 void cache_place_clear(struct cache_place *place);
 
+/* What the file is renamed to by a process that dies of it. */
+#define CACHE_PLACE_CRASHED ".crashed"
+
+/* The name with something behind it; all that this project puts there fits. */
+void cache_place_name(const struct cache_place *place, const char *suffix,
+    char name_r[NAME_MAX + 1]);
+
 /* Where we were. */
 struct cache_visit {
 	int cwd;
@@ -41,9 +48,11 @@ int cache_place_enter(
     const struct cache_place *place, struct cache_visit *visit);
 int cache_place_leave(struct cache_visit *visit);
 
-/* Inside: rename the file to NAME.broken, its lock file likewise, when it is
+/* Rename the file to NAME.broken, its lock file likewise, when it is
  * still the file that `before` tells of. */
 int cache_place_set_aside(
     const struct cache_place *place, const struct stat *before);
+/* A file that a process died of becomes NAME.broken; true when there was one. */
+bool cache_place_had_crashed(const struct cache_place *place);
 
 #endif

@@ -46,6 +46,8 @@ note_cache_news(struct doorbell *d, bool is_last)
 		log_warning("cache %s is full (%s): some clients will be tested"
 			    " again",
 		    cfg->cache_map, news.why.text);
+	if (news.room_again)
+		log_info("cache %s has room again", cfg->cache_map);
 	if (news.failed)
 		log_warning("cache %s: %s; going on without it", cfg->cache_map,
 		    news.why.text);

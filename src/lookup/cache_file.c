@@ -5,11 +5,14 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "lookup/cache_guard.h"
 
 /* The only user of lmdb.h. Written against LMDB 0.9.24, whose habits shape it:
  *
@@ -19,27 +22,42 @@
  * - A file shorter than its meta page says is a SIGBUS at some later lookup, so
  *   the length is looked at before any page is read. LMDB itself may leave the
  *   file short by pages that it freed again in the transaction which took them
- *   from the end; mend_length() makes up for these after each commit. A file
- *   that somebody truncates while it is open is out of scope.
+ *   from the end; mend_length() makes up for these after each commit.
+ * - It does not look at a page before it believes it: whoever calls it is
+ *   inside cache_guard. What it does find wrong, is_unsound() knows.
  * - Closing any descriptor of the lock file drops the POSIX locks of the
  *   process on it. So an environment is open once in a process at most, and
  *   what a fork inherited is never closed.
  * - The map has its size from the start: mdb_env_set_mapsize() unmaps under the
  *   feet of the other thread's transaction. */
 
-enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
+enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0, DISK_FULL_BYTES = 64 * 1024 };
 #define DATABASE_NAME "pass"
 
 struct cache_file {
 	MDB_env *env;
-	MDB_txn *reading; /* the loop's; reset between lookups */
+	const struct cache_place *place;
+	struct stat opened; /* which file this is, whatever has its name now */
+	MDB_txn *reading;   /* the loop's; reset between lookups */
 	MDB_dbi pass;
 };
 
 /* --- what a return code means --------------------------------------------- */
 
+/* The file itself is the fault: it can be set aside. The second half are no
+ * mistakes of ours either; pages of garbage lead to them. */
+static bool
+is_unsound(int rc)
+{
+	return rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH ||
+	       rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ||
+	       rc == MDB_INCOMPATIBLE || rc == MDB_PAGE_FULL ||
+	       rc == MDB_CURSOR_FULL || rc == MDB_TXN_FULL ||
+	       rc == MDB_BAD_TXN || rc == MDB_BAD_VALSIZE || rc == EFAULT;
+}
+
 static enum cache_file_status
-status_of(int rc, const char *doing, struct errtext *why)
+status_of(struct cache_file *f, int rc, const char *doing, struct errtext *why)
 {
 	switch (rc) {
 	case MDB_SUCCESS:
@@ -53,17 +71,12 @@ status_of(int rc, const char *doing, struct errtext *why)
 		return CACHE_FILE_FULL;
 	default:
 		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
+		if (is_unsound(rc) &&
+		    cache_place_set_aside(f->place, &f->opened) == 0)
+			errtext_set(why, "%s: %s; set aside as %s.broken",
+			    doing, mdb_strerror(rc), f->place->path);
 		return CACHE_FILE_FAILED;
 	}
-}
-
-/* The file itself is the fault: it can be set aside. */
-static bool
-is_unsound(int rc)
-{
-	return rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH ||
-	       rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ||
-	       rc == MDB_INCOMPATIBLE;
 }
 
 static MDB_val
@@ -178,8 +191,22 @@ probe(struct cache_file *f)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* From here on pages are read. */
 static int
-open_environment(struct cache_file *f, const char *name, size_t map_bytes)
+stand_guard(struct cache_file *f)
+{
+	int fd, rc;
+
+	if ((rc = mdb_env_get_fd(f->env, &fd)) != 0)
+		return rc;
+	if (fstat(fd, &f->opened) < 0)
+		return errno;
+	cache_guard_begin(f->place, &f->opened);
+	return 0;
+}
+
+static int
+open_environment(struct cache_file *f, size_t map_bytes)
 {
 	int dead, rc;
 
@@ -187,8 +214,9 @@ open_environment(struct cache_file *f, const char *name, size_t map_bytes)
 		return rc;
 	if ((rc = mdb_env_set_maxdbs(f->env, DATABASES_MAX)) != 0 ||
 	    (rc = mdb_env_set_mapsize(f->env, map_bytes)) != 0 ||
-	    (rc = mdb_env_open(f->env, name, MDB_NOSUBDIR | MDB_NOTLS, 0600)) !=
-		0)
+	    (rc = mdb_env_open(f->env, f->place->name, MDB_NOSUBDIR | MDB_NOTLS,
+		 0600)) != 0 ||
+	    (rc = stand_guard(f)) != 0)
 		return rc;
 	if ((rc = mdb_reader_check(f->env, &dead)) != 0 ||
 	    (rc = check_length(f->env)) != 0 || (rc = open_database(f)) != 0)
@@ -201,14 +229,19 @@ open_environment(struct cache_file *f, const char *name, size_t map_bytes)
 }
 
 static int
-try_open(const char *name, size_t map_bytes, struct cache_file **f_r)
+try_open(
+    const struct cache_place *place, size_t map_bytes, struct cache_file **f_r)
 {
 	struct cache_file *f = mem_new(sizeof(*f));
 	int rc;
 
 	if (f == NULL)
 		return ENOMEM;
-	if ((rc = open_environment(f, name, map_bytes)) != 0)
+	f->place = place;
+	cache_guard_enter();
+	rc = open_environment(f, map_bytes);
+	cache_guard_leave();
+	if (rc != 0)
 		cache_file_close(&f);
 	*f_r = f;
 	return rc;
@@ -228,7 +261,7 @@ open_or_begin_anew(
 		errtext_set(why, "%s: not a regular file", place->path);
 		return NULL;
 	}
-	if ((rc = try_open(place->name, map_bytes, &f)) == 0)
+	if ((rc = try_open(place, map_bytes, &f)) == 0)
 		return f;
 	errtext_set(why, "%s: %s", place->path, mdb_strerror(rc));
 	if (!is_unsound(rc))
@@ -238,7 +271,7 @@ open_or_begin_anew(
 		    mdb_strerror(rc), mdb_strerror(errno));
 		return NULL;
 	}
-	if ((again = try_open(place->name, map_bytes, &f)) == 0)
+	if ((again = try_open(place, map_bytes, &f)) == 0)
 		errtext_set(why, "%s: %s; set aside as %s.broken", place->path,
 		    mdb_strerror(rc), place->path);
 	else
@@ -253,13 +286,19 @@ cache_file_open(
 {
 	struct cache_file *f;
 	struct cache_visit visit;
+	bool had_crashed;
 
 	errtext_set(why, "%s", "");
 	if (cache_place_enter(place, &visit) < 0) {
 		errtext_set(why, "%s: %s", place->path, mdb_strerror(errno));
 		return NULL;
 	}
+	had_crashed = cache_place_had_crashed(place);
 	f = open_or_begin_anew(place, map_bytes, why);
+	if (f != NULL && had_crashed)
+		errtext_set(why,
+		    "%s: a process has crashed in it; set aside as %s.broken",
+		    place->path, place->path);
 	if (cache_place_leave(&visit) < 0) {
 		errtext_set(why, "%s: no way back from its directory: %s",
 		    place->path, mdb_strerror(errno));
@@ -273,9 +312,12 @@ cache_file_close(struct cache_file **f)
 {
 	if (*f == NULL)
 		return;
+	cache_guard_enter();
 	mdb_txn_abort((*f)->reading);
 	if ((*f)->env != NULL)
 		mdb_env_close((*f)->env);
+	cache_guard_leave();
+	cache_guard_end();
 	mem_free(*f);
 	*f = NULL;
 }
@@ -287,6 +329,7 @@ cache_file_abandon(struct cache_file **f)
 {
 	pthread_key_t key;
 
+	cache_guard_end();
 	if (pthread_key_create(&key, NULL) == 0)
 		pthread_setspecific(key, *f);
 	*f = NULL;
@@ -299,15 +342,17 @@ cache_file_get(struct cache_file *f, const struct record_key *key,
     struct record *record_r, struct errtext *why)
 {
 	MDB_val k = val_of(key->bytes, key->n), v;
-	int rc = mdb_txn_renew(f->reading);
+	int rc;
 
-	if (rc == 0) {
+	cache_guard_enter();
+	if ((rc = mdb_txn_renew(f->reading)) == 0) {
 		rc = mdb_get(f->reading, f->pass, &k, &v);
 		if (rc == 0 && record_decode(span_of_val(&v), record_r) < 0)
 			rc = MDB_NOTFOUND;
 		mdb_txn_reset(f->reading);
 	}
-	return status_of(rc, "cache lookup", why);
+	cache_guard_leave();
+	return status_of(f, rc, "cache lookup", why);
 }
 
 /* --- the writer's side ---------------------------------------------------- */
@@ -321,6 +366,18 @@ cache_file_warm(struct cache_file *f)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
 }
 
+static bool
+is_disk_full(MDB_env *env)
+{
+	struct statvfs fs;
+	int fd;
+
+	return mdb_env_get_fd(env, &fd) == 0 && fstatvfs(fd, &fs) == 0 &&
+	       fs.f_bavail * fs.f_frsize < DISK_FULL_BYTES;
+}
+
+/* A disk that fills up in the middle of a write makes it a short one, and that
+ * is EIO to LMDB. The file is sound: its meta page was not written. */
 static int
 commit(struct cache_file *f, MDB_txn *txn)
 {
@@ -328,6 +385,8 @@ commit(struct cache_file *f, MDB_txn *txn)
 
 	if (rc == 0)
 		mend_length(f->env);
+	else if (rc == EIO && is_disk_full(f->env))
+		rc = ENOSPC;
 	return rc;
 }
 
@@ -361,15 +420,14 @@ store(struct cache_file *f, MDB_txn *txn, const struct cache_change *change)
 	return mdb_put(txn, f->pass, &k, &v, 0);
 }
 
-enum cache_file_status
-cache_file_apply(struct cache_file *f, const struct cache_change *changes,
-    size_t n, struct errtext *why)
+static int
+apply(struct cache_file *f, const struct cache_change *changes, size_t n)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(f->env, NULL, 0, &txn);
 
 	if (rc != 0)
-		return status_of(rc, "cache update", why);
+		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = changes[i].store ? store(f, txn, &changes[i])
 				      : forget(f, txn, &changes[i].key);
@@ -377,7 +435,19 @@ cache_file_apply(struct cache_file *f, const struct cache_change *changes,
 		rc = commit(f, txn);
 	else
 		mdb_txn_abort(txn);
-	return status_of(rc, "cache update", why);
+	return rc;
+}
+
+enum cache_file_status
+cache_file_apply(struct cache_file *f, const struct cache_change *changes,
+    size_t n, struct errtext *why)
+{
+	int rc;
+
+	cache_guard_enter();
+	rc = apply(f, changes, n);
+	cache_guard_leave();
+	return status_of(f, rc, "cache update", why);
 }
 
 static struct wall
@@ -406,15 +476,31 @@ seek(MDB_cursor *cursor, const struct record_key *after, MDB_val *k, MDB_val *v)
 	return rc;
 }
 
+/* In the order of LMDB. */
+static bool
+is_behind(const MDB_val *k, const MDB_val *before)
+{
+	size_t n = k->mv_size < before->mv_size ? k->mv_size : before->mv_size;
+	int order = memcmp(k->mv_data, before->mv_data, n);
+
+	return order > 0 || (order == 0 && k->mv_size > before->mv_size);
+}
+
+/* Keys that do not ascend are garbage, and could be walked for ever. */
 static int
 scan(MDB_cursor *cursor, const struct record_key *after,
     struct cache_scanned *scanned, size_t max, size_t *n_r)
 {
-	MDB_val k, v;
+	MDB_val k, v, before = val_of("", 0);
 	size_t n = 0;
 	int rc = seek(cursor, after, &k, &v);
 
+	if (after != NULL)
+		before = val_of(after->bytes, after->n);
 	while (rc == 0 && n < max) {
+		if (!is_behind(&k, &before))
+			return MDB_CORRUPTED;
+		before = k;
 		/* A longer key is not ours to judge. */
 		if (k.mv_size <= RECORD_KEY_MAX) {
 			scanned[n].key.n = (uint8_t)k.mv_size;
@@ -433,10 +519,11 @@ cache_file_scan(struct cache_file *f, const struct record_key *after,
 {
 	MDB_cursor *cursor;
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn);
+	int rc;
 
 	*n_r = 0;
-	if (rc == 0) {
+	cache_guard_enter();
+	if ((rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn)) == 0) {
 		rc = mdb_cursor_open(txn, f->pass, &cursor);
 		if (rc == 0) {
 			rc = scan(cursor, after, scanned, max, n_r);
@@ -444,7 +531,8 @@ cache_file_scan(struct cache_file *f, const struct record_key *after,
 		}
 		mdb_txn_abort(txn);
 	}
-	return status_of(rc, "cache sweep", why);
+	cache_guard_leave();
+	return status_of(f, rc, "cache sweep", why);
 }
 
 /* Once more in the transaction: since the scan another process may have
@@ -463,9 +551,9 @@ remove_expired(struct cache_file *f, MDB_txn *txn, const struct record_key *key,
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-enum cache_file_status
-cache_file_remove(struct cache_file *f, const struct record_key *keys, size_t n,
-    struct wall before, size_t *dropped_r, struct errtext *why)
+static int
+remove_all(struct cache_file *f, const struct record_key *keys, size_t n,
+    struct wall before, size_t *dropped_r)
 {
 	MDB_txn *txn;
 	size_t dropped = 0;
@@ -473,7 +561,7 @@ cache_file_remove(struct cache_file *f, const struct record_key *keys, size_t n,
 
 	*dropped_r = 0;
 	if (rc != 0)
-		return status_of(rc, "cache sweep", why);
+		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = remove_expired(f, txn, &keys[i], before, &dropped);
 	if (rc == 0)
@@ -482,7 +570,19 @@ cache_file_remove(struct cache_file *f, const struct record_key *keys, size_t n,
 		mdb_txn_abort(txn);
 	if (rc == 0)
 		*dropped_r = dropped;
-	return status_of(rc, "cache sweep", why);
+	return rc;
+}
+
+enum cache_file_status
+cache_file_remove(struct cache_file *f, const struct record_key *keys, size_t n,
+    struct wall before, size_t *dropped_r, struct errtext *why)
+{
+	int rc;
+
+	cache_guard_enter();
+	rc = remove_all(f, keys, n, before, dropped_r);
+	cache_guard_leave();
+	return status_of(f, rc, "cache sweep", why);
 }
 
 const char *

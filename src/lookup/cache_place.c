@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 
 /* LMDB takes path names only, and our directory may lie outside the root when
  * a drain child opens the file anew. So we go there by descriptor, open by the
@@ -113,11 +114,32 @@ cache_place_leave(struct cache_visit *visit)
 	return rc;
 }
 
+void
+cache_place_name(const struct cache_place *place, const char *suffix,
+    char name_r[NAME_MAX + 1])
+{
+	size_t n = strlen(place->name);
+
+	must(n + strlen(suffix) <= NAME_MAX);
+	memcpy(name_r, place->name, n);
+	memcpy(name_r + n, suffix, strlen(suffix) + 1);
+}
+
+bool
+cache_place_had_crashed(const struct cache_place *place)
+{
+	char from[NAME_MAX + 1], to[NAME_MAX + 1];
+
+	cache_place_name(place, CACHE_PLACE_CRASHED, from);
+	cache_place_name(place, ".broken", to);
+	return renameat(place->dir, from, place->dir, to) == 0;
+}
+
 int
 cache_place_set_aside(
     const struct cache_place *place, const struct stat *before)
 {
-	char from[NAME_MAX + 16], to[NAME_MAX + 16];
+	char from[NAME_MAX + 1], to[NAME_MAX + 1];
 	struct stat now;
 
 	/* Another process may have found the same fault, renamed the file and
@@ -126,12 +148,12 @@ cache_place_set_aside(
 		return errno == ENOENT ? 0 : -1;
 	if (now.st_ino != before->st_ino || now.st_dev != before->st_dev)
 		return 0;
-	snprintf(to, sizeof(to), "%s.broken", place->name);
+	cache_place_name(place, ".broken", to);
 	if (renameat(place->dir, place->name, place->dir, to) < 0)
 		return -1;
 	/* A new file must not inherit the transaction numbers in the lock. */
-	snprintf(from, sizeof(from), "%s-lock", place->name);
-	snprintf(to, sizeof(to), "%s.broken-lock", place->name);
+	cache_place_name(place, "-lock", from);
+	cache_place_name(place, ".broken-lock", to);
 	if (renameat(place->dir, from, place->dir, to) < 0 && errno != ENOENT)
 		return -1;
 	return 0;

@@ -20,13 +20,14 @@
  *
  * A full map: the batch goes back to the queue, where lookups still find it,
  * and a sweep makes room once. When the batch then does not fit either, batches
- * are dropped until a later sweep has removed something. */
+ * are dropped until a later sweep has removed something; and one batch every
+ * CACHE_FULL_MS is tried, since a disk may get its room back from elsewhere. */
 
 enum room {
 	ROOM_ENOUGH,
 	ROOM_MAKING, /* a sweep for room is on its way */
 	ROOM_MADE,   /* it has ended; the next batch will show */
-	ROOM_NONE    /* storing nothing */
+	ROOM_NONE    /* storing nothing, but for a try now and then */
 };
 
 struct cache_writer {
@@ -47,6 +48,8 @@ struct cache_writer {
 	/* the thread's own */
 	struct cache_file *file;
 	enum room room;
+	bool is_dropping;    /* since there was no room */
+	struct mono full_at; /* when that showed last */
 	struct sweep sweep;
 	struct cache_change batch[CACHE_BATCH_MAX];
 };
@@ -121,6 +124,31 @@ note_failure(struct cache_writer *w, const struct errtext *why)
 }
 
 static void
+give_up_on_room(struct cache_writer *w)
+{
+	w->room = ROOM_NONE;
+	w->is_dropping = true;
+	w->full_at = clock_mono();
+}
+
+/* True when the batch shall wait for a sweep. A try that finds no room is not
+ * told again. */
+static bool
+note_full(struct cache_writer *w, const struct errtext *why)
+{
+	if (w->room != ROOM_NONE) {
+		w->news.full = true;
+		w->news.why = *why;
+	}
+	if (w->room == ROOM_ENOUGH && !w->is_stopping) {
+		w->room = ROOM_MAKING;
+		return true;
+	}
+	give_up_on_room(w);
+	return false;
+}
+
+static void
 note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
     const struct errtext *why)
 {
@@ -128,16 +156,14 @@ note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
 	case CACHE_FILE_DONE:
 		w->room = ROOM_ENOUGH;
 		w->news.stored += n;
+		w->news.room_again |= w->is_dropping;
+		w->is_dropping = false;
 		break;
 	case CACHE_FILE_FULL:
-		w->news.full = true;
-		w->news.why = *why;
-		if (w->room == ROOM_ENOUGH && !w->is_stopping) {
-			w->room = ROOM_MAKING;
+		if (note_full(w, why)) {
 			cache_queue_put_back(w->queue);
 			return;
 		}
-		w->room = ROOM_NONE;
 		w->news.lost += n;
 		break;
 	default:
@@ -163,6 +189,14 @@ come_back(struct cache_writer *w)
 	w->is_at_file = false;
 }
 
+static bool
+is_to_be_dropped(const struct cache_writer *w)
+{
+	return w->has_failed ||
+	       (w->room == ROOM_NONE &&
+		   mono_between(w->full_at, clock_mono()) < CACHE_FULL_MS);
+}
+
 static void
 write_batch(struct cache_writer *w)
 {
@@ -171,7 +205,7 @@ write_batch(struct cache_writer *w)
 	size_t n = cache_queue_take(w->queue, w->batch, CACHE_BATCH_MAX);
 
 	w->oldest = clock_mono();
-	if (w->has_failed || w->room == ROOM_NONE) {
+	if (is_to_be_dropped(w)) {
 		cache_queue_settle(w->queue);
 		w->news.lost += n;
 		return;
@@ -189,7 +223,10 @@ end_sweep(struct cache_writer *w, enum cache_file_status status,
 	if (status == CACHE_FILE_FAILED)
 		note_failure(w, why);
 	if (w->sweep.for_room) {
-		w->room = w->sweep.dropped > 0 ? ROOM_MADE : ROOM_NONE;
+		if (w->sweep.dropped > 0)
+			w->room = ROOM_MADE;
+		else
+			give_up_on_room(w);
 		return;
 	}
 	w->is_sweeping = false;
@@ -300,6 +337,10 @@ cache_writer_start(struct cache_writer *w, struct cache_file *f)
 
 	w->file = f;
 	sigfillset(&all);
+	/* A blocked fault would kill without a look at its handler. */
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGABRT);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&w->thread, NULL, thread_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -452,6 +493,7 @@ cache_writer_after_fork_child(struct cache_writer *w)
 	w->is_sweep_wanted = false;
 	w->is_at_file = false;
 	w->room = ROOM_ENOUGH;
+	w->is_dropping = false;
 	w->sweep.phase = SWEEP_IDLE;
 	w->file = NULL;
 }

@@ -4,6 +4,8 @@
  * forks. */
 /* links: cache_dir */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -412,6 +415,65 @@ a_map_too_small_stores_nothing(void **state)
 	cache_close(&c);
 	c = opened(d);
 	cache_close(&c);
+}
+
+/* In a child with a mount table of its own: 0 when a disk that was full for a
+ * while has harmed nothing. */
+static int
+fill_the_disk(struct cache_dir *d)
+{
+	struct cache_news news;
+	char ballast[400];
+	struct cache *c;
+	unsigned n = 0;
+	bool knows_all;
+	int fd;
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", d->dir, "tmpfs", 0, "size=2m,mode=700") < 0)
+		return 77;
+	snprintf(ballast, sizeof(ballast), "%s/ballast", d->dir);
+	fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 || posix_fallocate(fd, 0, 1 << 20) != 0)
+		return 2;
+	c = started(d);
+	do {
+		store_many(c, n, n + 1000, INT64_C(1) << 40);
+		n += 1000;
+		wait_written(c);
+		cache_take_news(c, &news);
+		if (news.failed || n == 100000)
+			return 3;
+	} while (!news.full);
+	cache_close(&c);
+	if (ftruncate(fd, 0) < 0)
+		return 4;
+	c = started(d);
+	store_many(c, n, n + 1000, INT64_C(1) << 40);
+	wait_written(c);
+	cache_take_news(c, &news);
+	knows_all = knows(c, 1) && knows(c, n);
+	cache_close(&c);
+	close(fd);
+	return news.full || news.failed || news.stored != 1000 || !knows_all;
+}
+
+static void
+a_full_disk_is_no_damage(void **state)
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	if ((pid = fork()) == 0)
+		_exit(fill_the_disk(*state));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* a container that may not mount */
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* --- files that are no cache ---------------------------------------------- */
@@ -945,6 +1007,7 @@ main(void)
 	    TEST(everything_may_expire),
 	    TEST(a_full_map_drops_the_oldest),
 	    TEST(a_map_too_small_stores_nothing),
+	    TEST(a_full_disk_is_no_damage),
 	    TEST(broken_files_are_set_aside),
 	    TEST(an_empty_file_is_begun),
 	    TEST(damage_while_open_ends_the_memory),

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* support/fake_cache_file.h - a cache file without a disk: it holds nothing and
+ * says what it is told to say. Takes the place of lookup/cache_file. */
+#ifndef DOORBELL_TESTS_FAKE_CACHE_FILE_H
+#define DOORBELL_TESTS_FAKE_CACHE_FILE_H
+
+#include "lookup/cache_file.h"
+
+/* To every change and removal from now on. */
+void fake_cache_file_answer(enum cache_file_status status);
+/* Batches that it was asked to store, whatever the answer. */
+unsigned fake_cache_file_tries(void);
+
+#endif
