@@ -86,7 +86,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 	fuzz cover lint format format-check tidy man demo deps install \
 	uninstall dist clean help check-all parity integration-postscreen fuzz-run
 
-all: $(PROGRAMS)  ## build doorbelld
+all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -157,7 +157,7 @@ parity: all $B/tests/support/table_query  ## same answers as postconf(1) and pos
 	$QDOORBELLD=$B/doorbelld $(PYTHON) tests/parity/postconf.py
 	$Q$(PYTHON) tests/parity/postmap.py $B/tests/support/table_query
 
-integration: $B/doorbelld  ## a real Postfix and a real rbldnsd (root)
+integration: all  ## a real Postfix and a real rbldnsd (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
 		$(PYTHON) -m pytest -q -n $(JOBS) tests/integration
 
@@ -223,18 +223,19 @@ demo:  ## doorbelld in front of a real Postfix (installs what is missing; root)
 deps:  ## install what building and testing needs (root)
 	tests/support/deps.sh check
 
-install: $B/doorbelld  ## install program, manual pages and samples
+install: all  ## install programs, manual pages and samples
 	$(INSTALL) -d $(DESTDIR)$(DAEMONDIR) $(DESTDIR)$(SBINDIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 755 $B/doorbelld $(DESTDIR)$(DAEMONDIR)/doorbelld
-	$(INSTALL) -m 755 $B/doorbelld $(DESTDIR)$(SBINDIR)/doorbelld
+	$(INSTALL) -m 755 $B/doorbelld $B/doorbellctl $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 README.md LICENSE conf/doorbell.cf $(DESTDIR)$(DOCDIR)
 
 uninstall:  ## remove what install put there
-	$(RM) $(DESTDIR)$(DAEMONDIR)/doorbelld $(DESTDIR)$(SBINDIR)/doorbelld
+	$(RM) $(DESTDIR)$(DAEMONDIR)/doorbelld $(DESTDIR)$(SBINDIR)/doorbelld \
+		$(DESTDIR)$(SBINDIR)/doorbellctl
 	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man5/%,$(wildcard man/*.5))
 	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8))
 	$(RM) -r $(DESTDIR)$(DOCDIR)

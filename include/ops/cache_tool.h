@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* ops/cache_tool.h - the pass cache by hand, while doorbelld may be running.
+ *
+ * The file is opened as the user that doorbelld is, so that what is made new
+ * belongs to that user; from then on the process is that user for good.
+ *
+ * Owns:    nothing beyond the call.
+ * Errors:  a process exit status, 0 or 1; why is on stderr. */
+#ifndef DOORBELL_OPS_CACHE_TOOL_H
+#define DOORBELL_OPS_CACHE_TOOL_H
+
+/* `config` is as in -c, or NULL. */
+
+/* Merge records in postscreen's text form, from a file or (NULL or "-")
+ * stdin; the later expiry wins. 1 also when lines were bad; the others are
+ * imported all the same. */
+int cache_import(const char *config, const char *path);
+/* Write all records in that form to stdout. */
+int cache_export(const char *config);
+/* The same for people. */
+int cache_list(const char *config);
+/* One client. 1 when it is not known. */
+int cache_get(const char *config, const char *address);
+int cache_delete(const char *config, const char *address);
+
+#endif

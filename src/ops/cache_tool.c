@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: ISC */
+#include "ops/cache_tool.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "lookup/cache.h"
+#include "lookup/cache_file.h"
+#include "ops/pass_text.h"
+#include "ops/site.h"
+
+/* LMDB lets several processes share a file, and each record is merged within
+ * the transaction that stores it: nothing has to stop for us. Transactions are
+ * short, so that the writer of doorbelld, which waits for the same lock, does
+ * not wait long. */
+
+enum { BATCH_MAX = 1000, LINE_BYTES = 1024, TEXT_BYTES = 1024 };
+
+struct tool {
+	struct site site;
+	struct cache_place place;
+	struct cache_file *file;
+	FILE *in; /* of an import */
+};
+
+static int
+complain(const struct errtext *why)
+{
+	fflush(stdout);
+	fprintf(stderr, "doorbellctl: %s\n", why->text);
+	return 1;
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+/* For good: what comes next reads files that this user can write. */
+static int
+become_owner(const struct site *site, struct errtext *why)
+{
+	const char *name =
+	    site->is_service ? site->cfg->postfix.mail_owner : site->cfg->user;
+	struct passwd *pw;
+
+	if (geteuid() != 0)
+		return 0;
+	errno = 0;
+	if ((pw = getpwnam(name)) == NULL) {
+		errtext_set(why, "user %s: %s", name,
+		    errno != 0 ? strerror(errno) : "unknown");
+		return -1;
+	}
+	if (initgroups(name, pw->pw_gid) == 0 && setgid(pw->pw_gid) == 0 &&
+	    setuid(pw->pw_uid) == 0)
+		return 0;
+	errtext_set(why, "cannot become user %s: %s", name, strerror(errno));
+	return -1;
+}
+
+/* Only an import may begin a new file. */
+static int
+check_there(const struct tool *t, const char *path, struct errtext *why)
+{
+	struct stat st;
+
+	if (t->in != NULL || fstatat(t->place.dir, t->place.name, &st, 0) == 0)
+		return 0;
+	errtext_set(why, "%s: %s", path,
+	    errno == ENOENT ? "there is no cache yet" : strerror(errno));
+	return -1;
+}
+
+static int
+open_cache(struct tool *t, struct errtext *why)
+{
+	const char *path = cache_map_path(t->site.cfg->cache_map, why);
+
+	if (path == NULL)
+		return -1;
+	if (path[0] == '\0') {
+		errtext_set(why, "doorbell_cache_map is empty: no cache");
+		return -1;
+	}
+	if (cache_place_init(&t->place, path, (uid_t)-1, (gid_t)-1) < 0) {
+		errtext_set(why, "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (become_owner(&t->site, why) < 0 || check_there(t, path, why) < 0)
+		return -1;
+	t->file = cache_file_open(&t->place, CACHE_MAP_BYTES, why);
+	if (t->file != NULL && why->text[0] != '\0')
+		complain(why);
+	return t->file != NULL ? 0 : -1;
+}
+
+static int
+tool_begin(struct tool *t, const char *config, FILE *in, struct errtext *why)
+{
+	*t = (struct tool){.place = {.dir = -1}, .in = in};
+	return site_open(&t->site, config, why) < 0 ? -1 : open_cache(t, why);
+}
+
+static void
+tool_end(struct tool *t)
+{
+	cache_file_close(&t->file);
+	cache_place_clear(&t->place);
+	site_close(&t->site);
+}
+
+static int
+flush_output(struct errtext *why)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	errtext_set(why, "cannot write: %s", strerror(errno));
+	return -1;
+}
+
+/* --- import ---------------------------------------------------------------- */
+
+struct import {
+	struct tool *tool;
+	struct cache_change *batch;
+	size_t waiting;
+	unsigned long line, taken, bad;
+};
+
+static int
+import_flush(struct import *i, struct errtext *why)
+{
+	if (i->waiting > 0 && cache_file_apply(i->tool->file, i->batch,
+				  i->waiting, why) != CACHE_FILE_DONE)
+		return -1;
+	i->taken += i->waiting;
+	i->waiting = 0;
+	return 0;
+}
+
+static int
+import_line(struct import *i, struct span line, struct errtext *why)
+{
+	const struct config *cfg = i->tool->site.cfg;
+	struct cache_change *change = &i->batch[i->waiting];
+	struct addr client;
+	struct errtext bad;
+
+	*change = (struct cache_change){.store = true};
+	switch (pass_text_parse(line, &client, &change->record, &bad)) {
+	case PASS_TEXT_NOTHING:
+		return 0;
+	case PASS_TEXT_BAD:
+		i->bad++;
+		errtext_prefix(&bad, "line %lu", i->line);
+		complain(&bad);
+		return 0;
+	case PASS_TEXT_RECORD:
+		break;
+	}
+	change->key = record_key_of(&client, (unsigned)cfg->ipv4_prefix_length,
+	    (unsigned)cfg->ipv6_prefix_length);
+	return ++i->waiting < BATCH_MAX ? 0 : import_flush(i, why);
+}
+
+/* The rest of a line that is too long to be a record. */
+static void
+skip_line(FILE *in)
+{
+	int c;
+
+	while ((c = getc(in)) != EOF && c != '\n')
+		;
+}
+
+static int
+import_all(struct import *i, struct errtext *why)
+{
+	FILE *in = i->tool->in;
+	char line[LINE_BYTES];
+	size_t n;
+
+	while (fgets(line, sizeof(line), in) != NULL) {
+		n = strlen(line);
+		i->line++;
+		if (n + 1 == sizeof(line) && line[n - 1] != '\n')
+			skip_line(in);
+		if (import_line(i, span_of(line, n), why) < 0)
+			return -1;
+	}
+	if (ferror(in)) {
+		errtext_set(why, "cannot read: %s", strerror(errno));
+		return -1;
+	}
+	return import_flush(i, why);
+}
+
+static int
+import_from(const char *config, FILE *in)
+{
+	struct tool t;
+	struct import i = {.tool = &t};
+	struct errtext why = {""};
+	int status = 1;
+
+	errno = ENOMEM;
+	if ((i.batch = mem_array(BATCH_MAX, sizeof(*i.batch))) == NULL)
+		errtext_set(&why, "%s", strerror(errno));
+	if (tool_begin(&t, config, in, &why) < 0 || i.batch == NULL ||
+	    import_all(&i, &why) < 0)
+		complain(&why);
+	else
+		status = i.bad == 0 ? 0 : 1;
+	printf("%lu records imported, %lu bad lines\n", i.taken, i.bad);
+	fflush(stdout);
+	mem_free(i.batch);
+	tool_end(&t);
+	return status;
+}
+
+int
+cache_import(const char *config, const char *path)
+{
+	struct errtext why;
+	FILE *in = stdin;
+	int status;
+
+	/* Root's file, read by whoever we become. */
+	if (path != NULL && strcmp(path, "-") != 0 &&
+	    (in = fopen(path, "re")) == NULL) {
+		errtext_set(&why, "%s: %s", path, strerror(errno));
+		return complain(&why);
+	}
+	status = import_from(config, in);
+	if (in != stdin)
+		(void)fclose(in);
+	return status;
+}
+
+/* --- export and list ------------------------------------------------------- */
+
+typedef int show_fn(const struct addr_block *client,
+    const struct record *record, struct buf *out);
+
+static int
+show_record(const struct addr_block *client, const struct record *record,
+    struct buf *out)
+{
+	return pass_text_format(&client->base, record, out);
+}
+
+static int
+show_people(const struct addr_block *client, const struct record *record,
+    struct buf *out)
+{
+	if (pass_text_describe(client, record, clock_wall(), out) < 0)
+		return -1;
+	return buf_add_char(out, '\n');
+}
+
+/* A record that went between the scan and now is not there any more. */
+static int
+show(struct tool *t, const struct record_key *key, show_fn *fn,
+    struct errtext *why)
+{
+	struct addr_block client;
+	struct record record;
+	struct buf line;
+
+	switch (cache_file_get(t->file, key, &record, why)) {
+	case CACHE_FILE_DONE:
+		break;
+	case CACHE_FILE_ABSENT:
+		return 0;
+	default:
+		return -1;
+	}
+	if (record_key_block(
+		span_of((const char *)key->bytes, key->n), &client) < 0)
+		return 0;
+	buf_init(&line, TEXT_BYTES);
+	if (fn(&client, &record, &line) == 0)
+		(void)fwrite(line.p, 1, line.n, stdout);
+	buf_clear(&line);
+	return 0;
+}
+
+static int
+show_all(struct tool *t, show_fn *fn, struct errtext *why)
+{
+	struct cache_scanned *scanned = mem_array(BATCH_MAX, sizeof(*scanned));
+	struct record_key last;
+	size_t n = BATCH_MAX;
+	bool begun = false;
+	int rc = scanned != NULL ? 0 : -1;
+
+	errtext_set(why, "%s", strerror(ENOMEM));
+	while (rc == 0 && n == BATCH_MAX) {
+		if (cache_file_scan(t->file, begun ? &last : NULL, scanned,
+			BATCH_MAX, &n, why) != CACHE_FILE_DONE)
+			rc = -1;
+		for (size_t i = 0; rc == 0 && i < n; i++)
+			rc = show(t, &scanned[i].key, fn, why);
+		if (n > 0)
+			last = scanned[n - 1].key;
+		begun = true;
+	}
+	mem_free(scanned);
+	return rc;
+}
+
+static int
+write_out(const char *config, show_fn *fn)
+{
+	struct tool t;
+	struct errtext why = {""};
+	int status = 0;
+
+	if (tool_begin(&t, config, NULL, &why) < 0 ||
+	    show_all(&t, fn, &why) < 0 || flush_output(&why) < 0)
+		status = complain(&why);
+	tool_end(&t);
+	return status;
+}
+
+int
+cache_export(const char *config)
+{
+	return write_out(config, show_record);
+}
+
+int
+cache_list(const char *config)
+{
+	return write_out(config, show_people);
+}
+
+/* --- one client ------------------------------------------------------------ */
+
+typedef int client_fn(
+    struct tool *t, const struct record_key *key, struct errtext *why);
+
+static int
+get_client(struct tool *t, const struct record_key *key, struct errtext *why)
+{
+	return show(t, key, show_people, why);
+}
+
+static int
+delete_client(struct tool *t, const struct record_key *key, struct errtext *why)
+{
+	const struct cache_change change = {.key = *key, .forget = true};
+
+	return cache_file_apply(t->file, &change, 1, why) == CACHE_FILE_DONE
+		   ? 0
+		   : -1;
+}
+
+static int
+with_known(
+    struct tool *t, const char *address, client_fn *fn, struct errtext *why)
+{
+	const struct config *cfg = t->site.cfg;
+	struct record_key key;
+	struct record record;
+	struct addr client;
+
+	if (addr_parse(span_str(address), &client) < 0) {
+		errtext_set(why, "%s: not an address", address);
+		return -1;
+	}
+	key = record_key_of(&client, (unsigned)cfg->ipv4_prefix_length,
+	    (unsigned)cfg->ipv6_prefix_length);
+	switch (cache_file_get(t->file, &key, &record, why)) {
+	case CACHE_FILE_DONE:
+		return fn(t, &key, why) < 0 ? -1 : flush_output(why);
+	case CACHE_FILE_ABSENT:
+		errtext_set(why, "%s: not in the cache", address);
+		return -1;
+	default:
+		return -1;
+	}
+}
+
+static int
+with_client(const char *config, const char *address, client_fn *fn)
+{
+	struct tool t;
+	struct errtext why = {""};
+	int status = 0;
+
+	if (tool_begin(&t, config, NULL, &why) < 0 ||
+	    with_known(&t, address, fn, &why) < 0)
+		status = complain(&why);
+	tool_end(&t);
+	return status;
+}
+
+int
+cache_get(const char *config, const char *address)
+{
+	return with_client(config, address, get_client);
+}
+
+int
+cache_delete(const char *config, const char *address)
+{
+	return with_client(config, address, delete_client);
+}
