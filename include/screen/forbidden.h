@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* screen/forbidden.h - words that no SMTP client says (forbidden_commands).
  *
- * The list has words, which are matched without case, and TYPE:NAME tables
- * (found at all means a match); !WORD ends the search without a match. The
- * first that matches decides. Whatever the list says, a mail header ("Subject:"
- * ...) is forbidden, and with smtputf8_enable what is not UTF-8.
+ * Whatever the list (list_open_words()) says, a mail header ("Subject:" ...) is
+ * forbidden, and with smtputf8_enable what is not UTF-8.
  *
- * Owns:    its tables.
+ * Owns:    its list.
  * Errors:  NULL with *why. */
 #ifndef DOORBELL_SCREEN_FORBIDDEN_H
 #define DOORBELL_SCREEN_FORBIDDEN_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* table/list.h - lists of addresses, networks and tables, as in mynetworks.
+/* table/list.h - lists of addresses, networks and tables, as in mynetworks, and
+ * of words and tables, as in forbidden_commands.
  *
  * Words separated by commas or white space: ADDR, ADDR/LEN, [ADDR], [ADDR]/LEN,
  * TYPE:NAME (found at all means a match), /file/name (its words are read as
@@ -24,6 +25,11 @@ struct list *list_open(
     struct span words, const struct table_options *o, struct errtext *why);
 void list_free(struct list **l);
 bool list_has(const struct list *l, const struct addr *a);
+/* The same for plain words, which are matched without case; words and tables,
+ * files and "!" are all there is in such a list. */
+struct list *list_open_words(
+    struct span words, const struct table_options *o, struct errtext *why);
+bool list_has_word(const struct list *l, const char *word);
 /* table_refresh() for everything inside; the strongest change wins. */
 enum table_change list_refresh(struct list *l, struct errtext *why);
 

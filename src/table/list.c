@@ -12,7 +12,8 @@
 /* Words that are addresses or networks, however many in a row, become one
  * cidr index whose values say which way each of them decides; so a file of
  * 100,000 networks is one item. Negation is settled while reading: inside
- * !/file every word means the opposite. */
+ * !/file every word means the opposite. Lists of plain words differ in what a
+ * word becomes, and in nothing else. */
 
 enum { YES = '+', NO = '-' };
 
@@ -31,6 +32,7 @@ struct words_file {
 	unsigned bad;   /* bad words that these were read with */
 	unsigned depth; /* how many files this one is inside of */
 	bool negated;
+	bool of_words;
 };
 
 /* Exactly one of the pointers is set. */
@@ -38,7 +40,8 @@ struct item {
 	struct cidr *blocks;
 	struct table *table;
 	struct words_file *file;
-	bool negated; /* table only */
+	char *word;
+	bool negated; /* table and word only */
 };
 
 struct list {
@@ -53,6 +56,14 @@ struct reading {
 	int line;
 	unsigned depth;
 	bool negated;
+	bool of_words; /* what looks like a name is an item, and nothing is an
+			* address */
+};
+
+/* What is looked for: one of the two. */
+struct wanted {
+	const struct addr *address;
+	const char *word;
 };
 
 static int read_words(
@@ -80,6 +91,7 @@ items_clear(struct items *items)
 		cidr_free(&items->at[i].blocks);
 		table_free(&items->at[i].table);
 		words_file_free(&items->at[i].file);
+		mem_free(items->at[i].word);
 	}
 	mem_free(items->at);
 	*items = (struct items){.count = 0};
@@ -169,6 +181,18 @@ add_table(struct items *items, struct span word, const struct reading *r)
 	return 0;
 }
 
+static int
+add_word(struct items *items, struct span word, const struct reading *r)
+{
+	struct item *item = items_add(items);
+
+	if (item == NULL)
+		return -1;
+	item->negated = r->negated;
+	item->word = mem_strndup(word.p, word.n);
+	return item->word != NULL ? 0 : -1;
+}
+
 /* The line up to a comment: "#" at its start or behind white space. */
 static struct span
 without_comment(struct span line)
@@ -209,6 +233,7 @@ read_file_text(struct words_file *f, struct items *items, struct span text,
 	    .load = l,
 	    .depth = f->depth,
 	    .negated = f->negated,
+	    .of_words = f->of_words,
 	};
 
 	return read_file_lines(items, text, &r);
@@ -247,6 +272,7 @@ add_file(struct items *items, struct span word, const struct reading *r)
 	watch_init(&f->watch);
 	f->depth = r->depth + 1;
 	f->negated = r->negated;
+	f->of_words = r->of_words;
 	f->path = mem_strndup(word.p, word.n);
 	if (f->path == NULL)
 		return -1;
@@ -282,6 +308,8 @@ read_word(struct items *items, struct span word, const struct reading *outer)
 		return add_file(items, word, &r);
 	if (table_is_spec(word))
 		return add_table(items, word, &r);
+	if (r.of_words)
+		return add_word(items, word, &r);
 	if (is_name(word))
 		return 0;
 	return add_block(items, word, &r);
@@ -298,20 +326,33 @@ read_words(struct items *items, struct span text, const struct reading *r)
 	return 0;
 }
 
+static struct list *
+list_read(struct span words, const struct reading *r)
+{
+	struct list *l = mem_new(sizeof(*l));
+
+	errtext_set(r->why, "%s", strerror(ENOMEM));
+	if (l == NULL)
+		return NULL;
+	if (read_words(&l->items, words, r) < 0 || items_seal(&l->items) < 0)
+		list_free(&l);
+	else
+		errtext_set(r->why, "%s", "");
+	return l;
+}
+
 struct list *
 list_open(struct span words, const struct table_options *o, struct errtext *why)
 {
-	struct list *l = mem_new(sizeof(*l));
-	struct reading r = {.options = o, .why = why};
+	return list_read(words, &(struct reading){.options = o, .why = why});
+}
 
-	errtext_set(why, "%s", strerror(ENOMEM));
-	if (l == NULL)
-		return NULL;
-	if (read_words(&l->items, words, &r) < 0 || items_seal(&l->items) < 0)
-		list_free(&l);
-	else
-		errtext_set(why, "%s", "");
-	return l;
+struct list *
+list_open_words(
+    struct span words, const struct table_options *o, struct errtext *why)
+{
+	return list_read(words,
+	    &(struct reading){.options = o, .why = why, .of_words = true});
 }
 
 void
@@ -326,9 +367,24 @@ list_free(struct list **l)
 
 /* --- matching ------------------------------------------------------------- */
 
+/* A word or a table: both go in the direction they were written in. */
+static bool
+is_hit(const struct item *item, const struct wanted *w)
+{
+	struct table_match match;
+
+	if (item->word != NULL)
+		return span_is_nocase(span_str(item->word), w->word);
+	if (item->table == NULL)
+		return false;
+	if (w->word != NULL)
+		return table_find(item->table, w->word, &match) == TABLE_FOUND;
+	return table_find_addr(item->table, w->address, &match) == TABLE_FOUND;
+}
+
 /* YES, NO, or 0 when no word matches. */
 static int
-items_decide(const struct items *items, const struct addr *a)
+items_decide(const struct items *items, const struct wanted *w)
 {
 	const struct item *item = items->at;
 	struct table_match match;
@@ -336,12 +392,12 @@ items_decide(const struct items *items, const struct addr *a)
 
 	for (size_t i = 0; i < items->count && decision == 0; i++, item++) {
 		if (item->file != NULL)
-			decision = items_decide(&item->file->items, a);
-		else if (item->table != NULL &&
-			 table_find_addr(item->table, a, &match) == TABLE_FOUND)
+			decision = items_decide(&item->file->items, w);
+		else if (is_hit(item, w))
 			decision = item->negated ? NO : YES;
 		else if (item->blocks != NULL &&
-			 cidr_find(item->blocks, a, &match) == TABLE_FOUND)
+			 cidr_find(item->blocks, w->address, &match) ==
+			     TABLE_FOUND)
 			decision = match.value[0] == YES ? YES : NO;
 	}
 	return decision;
@@ -350,7 +406,13 @@ items_decide(const struct items *items, const struct addr *a)
 bool
 list_has(const struct list *l, const struct addr *a)
 {
-	return items_decide(&l->items, a) == YES;
+	return items_decide(&l->items, &(struct wanted){.address = a}) == YES;
+}
+
+bool
+list_has_word(const struct list *l, const char *word)
+{
+	return items_decide(&l->items, &(struct wanted){.word = word}) == YES;
 }
 
 /* --- refreshing ----------------------------------------------------------- */

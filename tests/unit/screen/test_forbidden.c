@@ -119,23 +119,34 @@ test_mistakes(void **state)
 	assert_int_equal(fake_mem_live(), 0);
 }
 
-/* Lists of other parameters may name files. */
+/* As all lists, it may name a file. */
 static void
 test_file(void **state)
 {
-	struct complaints complaints = {0};
-	struct table_options options = {
-	    .report = on_complaint, .arg = &complaints};
+	char directory[128], path[160], words[200];
+	struct forbidden *f;
 	struct errtext why;
-	struct forbidden *f =
-	    forbidden_open(span_str("GET !/etc/words"), true, &options, &why);
 
 	(void)state;
-	assert_non_null(f);
-	assert_int_equal(complaints.count, 1);
-	assert_string_equal(complaints.file, "doorbell_forbidden_commands");
-	assert_true(forbidden_has(f, span_str("GET")));
+	make_directory(directory);
+	snprintf(path, sizeof(path), "%s/words", directory);
+	snprintf(words, sizeof(words), "!head %s last", path);
+	write_file(path, "# not SMTP\nGET, HEAD\n!LAST post # nor this\n");
+	f = open_list(words, true);
+	assert_true(forbidden_has(f, span_str("get")));
+	assert_true(forbidden_has(f, span_str("POST")));
+	assert_false(forbidden_has(f, span_str("HEAD")));
+	assert_false(forbidden_has(f, span_str("last")));
+	assert_false(forbidden_has(f, span_str("nor")));
+
+	write_file(path, "PUT\n");
+	assert_int_equal(forbidden_refresh(f, &why), TABLE_RELOADED);
+	assert_true(forbidden_has(f, span_str("put")));
+	assert_true(forbidden_has(f, span_str("LAST")));
+	assert_false(forbidden_has(f, span_str("GET")));
 	forbidden_free(&f);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
 }
 
 static void
