@@ -6,6 +6,9 @@
  * stage, where bytes are read into a bounded buffer; there is no way back, and
  * such a connection can never be handed off.
  *
+ * stream_start_tls() begins a third stage, in which the same events tell of what
+ * is inside TLS.
+ *
  * Owns:    the descriptor, until stream_release() or stream_close(). Buffers
  *          are allocated when the first byte needs one.
  * Units:   bytes.
@@ -33,6 +36,8 @@ enum stream_event {
 
 struct stream;
 struct stream_buffers; /* input and output, from the first use */
+struct stream_tls;     /* from stream_start_tls() on */
+struct tls_context;
 typedef void stream_fn(struct stream *stream, enum stream_event event);
 
 struct stream {
@@ -44,6 +49,7 @@ struct stream {
 	int error;   /* errno of STREAM_ERROR, before and after its report */
 	stream_fn *fn;
 	struct stream_buffers *buffers;
+	struct stream_tls *tls; /* NULL: plain */
 	struct loop_watch watch;
 };
 
@@ -77,6 +83,18 @@ void stream_resume(struct stream *s);
 /* True when the client has sent bytes beyond stream_input()'s first `used`
  * bytes: in our buffer or still in the socket. */
 bool stream_has_beyond(const struct stream *s, size_t used);
+
+/* Be the server of a TLS handshake from now on, when nothing is unsent. Input
+ * that was not consumed came in the clear, behind the command that begins TLS,
+ * and is thrown away: nobody may take it for a part of what comes under TLS
+ * (CVE-2011-0411). The handshake has no deadline but the owner's. When it is
+ * done nothing is reported: STREAM_INPUT comes, or STREAM_DRAINED for what was
+ * written meanwhile. When it fails, STREAM_EOF or STREAM_ERROR come while
+ * stream_is_secure() is false. */
+int stream_start_tls(struct stream *s, struct tls_context *context);
+/* From stream_start_tls() on, and from the end of its handshake on. */
+bool stream_has_tls(const struct stream *s);
+bool stream_is_secure(const struct stream *s);
 
 /* Send, or keep what the kernel does not take for later: when stream_unsent()
  * is not 0 afterwards, STREAM_DRAINED tells when it is gone. -1 with EMSGSIZE

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "net/tls.h"
 
 /* A readiness report leads to at most one callback, which is always the last
  * thing done: the owner may close or free the stream in it. Readiness is
@@ -16,7 +17,12 @@
  *
  * A failed send(2) is only remembered in `error`. The watch then waits for
  * LOOP_WRITABLE, which the kernel grants at once on a broken socket, and the
- * failure is reported from there. */
+ * failure is reported from there.
+ *
+ * With TLS the socket tells only half of the truth. Bytes may wait decrypted
+ * while the socket is silent: `more` then reads on after the tick. And TLS may
+ * have to write before it can read on: then only LOOP_WRITABLE is waited for,
+ * because what can be read would be reported for ever. */
 
 #define READ_MAX 4096 /* bytes taken from one client per tick */
 #define DISCARD_MAX ((size_t)128 * 1024) /* bytes thrown away at the end */
@@ -24,6 +30,13 @@
 struct stream_buffers {
 	struct buf input; /* in the peek stage: what was peeked */
 	struct buf output;
+};
+
+struct stream_tls {
+	struct stream *stream;
+	struct tls *tls;
+	struct loop_later more;
+	bool secure; /* the handshake is done */
 };
 
 static int
@@ -63,13 +76,29 @@ stream_may_read(const struct stream *s)
 	return !s->paused && stream_room(s) > 0;
 }
 
+static void on_more(struct loop_later *later);
+
+/* What has to be waited for to get on with reading. */
+static unsigned
+stream_read_needs(struct stream *s)
+{
+	if (s->tls == NULL)
+		return LOOP_READABLE;
+	if (s->tls->secure && tls_pending(s->tls->tls) > 0)
+		loop_later_add(s->watch.loop, &s->tls->more, on_more);
+	return tls_wants_write(s->tls->tls) ? LOOP_WRITABLE : LOOP_READABLE;
+}
+
 static int
 stream_rewatch(struct stream *s, bool reading)
 {
+	bool shaking = s->tls != NULL && !s->tls->secure;
 	unsigned wanted = 0;
 
-	if (reading && !s->ended)
-		wanted |= LOOP_READABLE;
+	if ((reading || shaking) && !s->ended)
+		wanted |= stream_read_needs(s);
+	if (shaking) /* what is to be written has to wait */
+		return loop_watch_set(&s->watch, wanted);
 	if (stream_unsent(s) > 0 || (s->error != 0 && !s->broken))
 		wanted |= LOOP_WRITABLE;
 	return loop_watch_set(&s->watch, wanted);
@@ -95,6 +124,8 @@ stream_no_bytes(struct stream *s, ssize_t got)
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			stream_fail(s, errno);
+		else if (s->tls != NULL)
+			stream_rewatch(s, stream_may_read(s));
 		return;
 	}
 	s->ended = true;
@@ -126,6 +157,14 @@ stream_peek(struct stream *s)
 		s->fn(s, STREAM_PEEKED);
 }
 
+static ssize_t
+stream_receive(struct stream *s, void *p, size_t n)
+{
+	if (s->tls != NULL)
+		return tls_read(s->tls->tls, p, n);
+	return recv(s->fd, p, n, MSG_DONTWAIT);
+}
+
 static void
 stream_read(struct stream *s)
 {
@@ -140,21 +179,53 @@ stream_read(struct stream *s)
 	}
 	if (room > sizeof(chunk))
 		room = sizeof(chunk);
-	got = recv(s->fd, chunk, room, MSG_DONTWAIT);
-	if (got <= 0)
+	got = stream_receive(s, chunk, room);
+	if (got <= 0) {
 		stream_no_bytes(s, got);
-	else if (buf_add(&s->buffers->input, chunk, (size_t)got) < 0)
+	} else if (buf_add(&s->buffers->input, chunk, (size_t)got) < 0) {
 		stream_fail(s, errno);
-	else
+	} else {
+		if (s->tls != NULL)
+			stream_rewatch(s, stream_may_read(s));
 		s->fn(s, STREAM_INPUT);
+	}
+}
+
+/* Decrypted bytes wait. */
+static void
+on_more(struct loop_later *later)
+{
+	struct stream *s = OWNER_OF(later, struct stream_tls, more)->stream;
+
+	if (stream_may_read(s) && !s->ended)
+		stream_read(s);
+}
+
+static void
+stream_shake(struct stream *s)
+{
+	int rc = s->ended ? 0 : tls_handshake(s->tls->tls);
+
+	if (rc <= 0) {
+		stream_no_bytes(s, rc);
+		return;
+	}
+	s->tls->secure = true;
+	stream_rewatch(s, stream_may_read(s));
 }
 
 /* Returns how much the kernel took; a failure is left in s->error. */
 static size_t
 stream_send(struct stream *s, const void *p, size_t n)
 {
-	ssize_t sent = send(s->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent;
 
+	if (s->tls == NULL)
+		sent = send(s->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	else if (s->tls->secure)
+		sent = tls_write(s->tls->tls, p, n);
+	else
+		return 0;
 	if (sent >= 0)
 		return (size_t)sent;
 	if (errno != EAGAIN && errno != EINTR)
@@ -168,6 +239,8 @@ stream_flush(struct stream *s)
 {
 	struct buf *out;
 
+	if (s->error == 0 && stream_unsent(s) == 0)
+		return false; /* it is TLS that has to write, to read on */
 	if (s->error == 0) {
 		out = &s->buffers->output;
 		buf_consume(out, stream_send(s, out->p, out->n));
@@ -188,11 +261,20 @@ static void
 on_ready(struct loop_watch *watch, unsigned ready)
 {
 	struct stream *s = OWNER_OF(watch, struct stream, watch);
+	unsigned reading = LOOP_READABLE;
 
+	if (s->tls != NULL && !s->tls->secure) {
+		stream_shake(s);
+		return;
+	}
+	if (s->tls != NULL && tls_wants_write(s->tls->tls))
+		reading = LOOP_WRITABLE;
 	if ((ready & LOOP_WRITABLE) && stream_flush(s))
 		return;
-	if (!(ready & LOOP_READABLE))
+	if (!(ready & reading))
 		return;
+	if (s->tls != NULL && (s->ended || !stream_may_read(s)))
+		return; /* it was writable for others */
 	if (s->talking)
 		stream_read(s);
 	else
@@ -238,6 +320,19 @@ stream_close(struct stream *s)
 	close(fd);
 }
 
+static void
+stream_free_tls(struct stream *s)
+{
+	if (s->tls == NULL)
+		return;
+	loop_later_cancel(&s->tls->more);
+	if (!s->broken && s->error == 0)
+		tls_say_goodbye(s->tls->tls);
+	tls_free(&s->tls->tls);
+	mem_free(s->tls);
+	s->tls = NULL;
+}
+
 int
 stream_release(struct stream *s)
 {
@@ -245,6 +340,7 @@ stream_release(struct stream *s)
 
 	if (fd >= 0)
 		loop_watch_set(&s->watch, 0);
+	stream_free_tls(s);
 	stream_free_buffers(s);
 	s->fd = -1;
 	s->talking = false;
@@ -347,9 +443,41 @@ stream_has_beyond(const struct stream *s, size_t used)
 
 	if (stream_input(s).n > used)
 		return true;
+	/* What else is in the socket then need not be text at all. */
+	if (s->tls != NULL)
+		return s->tls->secure && tls_pending(s->tls->tls) > 0;
 	/* Not by peeking: that would take a pending error off the socket. */
 	return s->fd >= 0 && ioctl(s->fd, FIONREAD, &waiting) == 0 &&
 	       waiting > 0;
+}
+
+/* --- TLS --------------------------------------------------------------- */
+int
+stream_start_tls(struct stream *s, struct tls_context *context)
+{
+	must(s->talking && s->tls == NULL && stream_unsent(s) == 0);
+	if ((s->tls = mem_new(sizeof(*s->tls))) == NULL)
+		return -1;
+	s->tls->stream = s;
+	if ((s->tls->tls = tls_new(context, s->fd)) == NULL) {
+		mem_free(s->tls);
+		s->tls = NULL;
+		return -1;
+	}
+	buf_clear(&s->buffers->input);
+	return stream_rewatch(s, true);
+}
+
+bool
+stream_has_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+bool
+stream_is_secure(const struct stream *s)
+{
+	return s->tls != NULL && s->tls->secure;
 }
 
 /* --- writing ----------------------------------------------------------- */

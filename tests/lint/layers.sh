@@ -47,6 +47,7 @@ find src/* include/* -name '*.[ch]' -o -name '*.def' | sort | xargs awk '
 		only("ares.h", "^src/lookup/(resolver|dns_answer)[.]c")
 		only("lmdb.h", "^src/lookup/cache[a-z_]*[.]c")
 		only("pcre2.h", "^src/table/")
+		only("openssl/", "^src/net/tls[a-z_]*[.]c")
 	}
 	END { exit bad }
 '
