@@ -20,6 +20,12 @@
 #include "smtp/keywords.h"
 #include "smtp/reply.h"
 
+enum engine_tls {
+	ENGINE_TLS_OFF,
+	ENGINE_TLS_BROKEN, /* configured, but it cannot be used */
+	ENGINE_TLS_USABLE
+};
+
 struct engine_options {
 	const char *myhostname;
 	int64_t message_size_limit; /* bytes; 0 announces SIZE without one */
@@ -29,12 +35,15 @@ struct engine_options {
 	bool external_addresses; /* quote logged addresses (RFC 5322) */
 	unsigned command_limit;  /* commands, QUIT not counted */
 	unsigned discard;        /* KEYWORD_BITs that EHLO conceals */
+	enum engine_tls tls;     /* STARTTLS */
+	bool tls_required;       /* no mail without it */
 	struct reply_style style;
 };
 
 enum engine_outcome {
 	ENGINE_GO_ON,    /* reply and read on */
 	ENGINE_RCPT,     /* refused a recipient: log it, read on */
+	ENGINE_STARTTLS, /* reply; what comes next is a TLS handshake */
 	ENGINE_DATA,     /* DATA: log it, reply, close */
 	ENGINE_BDAT,     /* BDAT: log it, reply, close */
 	ENGINE_QUIT,     /* reply, close */
@@ -47,6 +56,7 @@ struct engine {
 	struct buf helo;              /* as typed */
 	struct buf sender, recipient; /* as log lines show them */
 	bool has_helo, has_sender;
+	bool secure;          /* since STARTTLS */
 	unsigned discarded;   /* the mask that the last EHLO used */
 	bool esmtp;           /* any EHLO was seen: it stays true */
 	unsigned commands;    /* counted so far */

@@ -131,14 +131,17 @@ on_helo(struct engine *e, const struct turn *t)
 }
 
 static unsigned
-keywords_offered(const struct engine_options *options)
+keywords_offered(const struct engine *e)
 {
+	const struct engine_options *options = e->options;
 	unsigned mask = keywords_ours() & ~options->discard;
 
 	if (options->disable_vrfy)
 		mask &= ~KEYWORD_BIT(KEYWORD_VRFY);
 	if (!options->smtputf8)
 		mask &= ~KEYWORD_BIT(KEYWORD_SMTPUTF8);
+	if (options->tls != ENGINE_TLS_USABLE || e->secure)
+		mask &= ~KEYWORD_BIT(KEYWORD_STARTTLS);
 	return mask;
 }
 
@@ -160,7 +163,7 @@ static int
 say_keywords(const struct engine *e, struct buf *out)
 {
 	struct reply first = {250, NULL, e->options->myhostname};
-	unsigned left = keywords_offered(e->options);
+	unsigned left = keywords_offered(e);
 
 	if (reply_part(&first, left != 0, out) < 0)
 		return -1;
@@ -186,12 +189,31 @@ on_ehlo(struct engine *e, const struct turn *t)
 	return say_keywords(e, t->out) < 0 ? ENGINE_BROKEN : ENGINE_GO_ON;
 }
 
+/* What was said in the clear is forgotten (RFC 3207 section 4.2): anybody may
+ * have said it. */
+static void
+forget_client(struct engine *e)
+{
+	buf_clear(&e->helo);
+	e->has_helo = false;
+	forget_sender(e);
+}
+
 static enum engine_outcome
-on_starttls(const struct engine *e, const struct turn *t)
+on_starttls(struct engine *e, const struct turn *t)
 {
 	if (t->rest.n > 0)
 		return answer(e, t, ANSWER_STARTTLS_SYNTAX);
-	return answer(e, t, ANSWER_NOT_IMPLEMENTED);
+	if (e->secure)
+		return answer(e, t, ANSWER_TLS_ACTIVE);
+	if (e->options->tls == ENGINE_TLS_OFF ||
+	    (e->discarded & KEYWORD_BIT(KEYWORD_STARTTLS)) != 0)
+		return answer(e, t, ANSWER_NOT_IMPLEMENTED);
+	if (e->options->tls == ENGINE_TLS_BROKEN)
+		return answer(e, t, ANSWER_TLS_BROKEN);
+	forget_client(e);
+	e->secure = true;
+	return say(e, t, &answers[ANSWER_TLS_READY], ENGINE_STARTTLS);
 }
 
 static enum engine_outcome
@@ -299,6 +321,17 @@ dispatch(struct engine *e, enum command_id id, const struct turn *t)
 	return answer(e, t, ANSWER_UNKNOWN);
 }
 
+/* Commands that are about mail. */
+static bool
+needs_tls(const struct engine *e, enum command_id id)
+{
+	if (!e->options->tls_required || e->secure)
+		return false;
+	return id == COMMAND_MAIL || id == COMMAND_RCPT || id == COMMAND_DATA ||
+	       id == COMMAND_BDAT || id == COMMAND_RSET || id == COMMAND_VRFY ||
+	       id == COMMAND_ETRN;
+}
+
 static enum engine_outcome
 say_too_many(const struct engine *e, const struct turn *t)
 {
@@ -327,7 +360,9 @@ engine_take(struct engine *e, struct span line, const struct reply *refusal,
 		e->commands++;
 		e->started = true;
 		e->last = command.id;
-		outcome = dispatch(e, command.id, &turn);
+		outcome = needs_tls(e, command.id)
+			      ? answer(e, &turn, ANSWER_NEED_TLS)
+			      : dispatch(e, command.id, &turn);
 	}
 	if (outcome == ENGINE_BROKEN)
 		out->n = start;

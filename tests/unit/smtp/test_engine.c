@@ -21,6 +21,9 @@ enum {
 	LIMIT_2 = 16,
 	SOFT_BOUNCE = 32,
 	INTERNAL = 64,
+	TLS = 128,
+	TLS_BROKEN = 256,
+	TLS_REQUIRED = 512,
 };
 
 enum step_kind { STEP_DIALOGUE, STEP_SAY, STEP_FACTS };
@@ -104,6 +107,10 @@ play_open(struct play *p, const struct step *dialogue)
 	    .external_addresses = (flags & INTERNAL) == 0,
 	    .command_limit = (flags & LIMIT_2) != 0 ? 2 : 100,
 	    .discard = dialogue->discard,
+	    .tls = (flags & TLS) != 0          ? ENGINE_TLS_USABLE
+		   : (flags & TLS_BROKEN) != 0 ? ENGINE_TLS_BROKEN
+					       : ENGINE_TLS_OFF,
+	    .tls_required = (flags & TLS_REQUIRED) != 0,
 	    .style = {.soft_bounce = (flags & SOFT_BOUNCE) != 0,
 		.footer = dialogue->footer},
 	};
