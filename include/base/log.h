@@ -26,8 +26,14 @@ enum log_level {
 };
 
 /* Under which program name a line appears: some log tools only find DNSBL
- * lines under the name of Postfix's dnsblog(8). */
-enum log_voice { LOG_VOICE_MAIN, LOG_VOICE_DNSBLOG, LOG_VOICE_COUNT };
+ * lines under the name of Postfix's dnsblog(8), and those about STARTTLS under
+ * the name of its tlsproxy(8). */
+enum log_voice {
+	LOG_VOICE_MAIN,
+	LOG_VOICE_DNSBLOG,
+	LOG_VOICE_TLSPROXY,
+	LOG_VOICE_COUNT
+};
 
 /* `text` carries its prefix already, is printable, NUL-terminated, and has
  * no newline. */

@@ -17,6 +17,7 @@
 #include "lookup/access.h"
 #include "lookup/dnsbl.h"
 #include "lookup/resolver.h"
+#include "net/tls.h"
 #include "smtp/engine.h"
 #include "table/list.h"
 #include "table/table.h"
@@ -43,6 +44,7 @@ struct policy {
 	struct footer *footer;        /* NULL: none */
 	struct resolver *resolver;    /* NULL: no DNS lists */
 	struct dnsbl *dnsbl;          /* NULL: no DNS lists */
+	struct tls_context *tls;      /* NULL: no STARTTLS, or not usable */
 	char *teaser[2];  /* "220-banner\r\n" calm and stressed; NULL: none */
 	bool ipv4, ipv6;  /* the address families that smtpd speaks */
 	char *smtpd_path; /* where hand-offs go */
@@ -60,6 +62,9 @@ struct policy_options {
 	struct table_options tables;
 	struct screen *screen;   /* may be NULL when nobody will be screened */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
+	/* In force so far: its keys stay when the new ones cannot be had. NULL
+	 * at the start. */
+	const struct policy *before;
 };
 
 struct policy *policy_new(const struct policy_options *o, struct errtext *why);

@@ -27,13 +27,15 @@ static void
 write_to_stderr(enum log_level level, enum log_voice voice, const char *text,
     size_t n, void *arg)
 {
-	const char *name = voice == LOG_VOICE_DNSBLOG
-			       ? "dnsblog"
-			       : program_invocation_short_name;
+	const char *name = program_invocation_short_name;
 
 	(void)level;
 	(void)n;
 	(void)arg;
+	if (voice == LOG_VOICE_DNSBLOG)
+		name = "dnsblog";
+	else if (voice == LOG_VOICE_TLSPROXY)
+		name = "tlsproxy";
 	fprintf(stderr, "%s: %s\n", name, text);
 }
 

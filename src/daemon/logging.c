@@ -12,7 +12,8 @@
 #include "base/mem.h"
 
 /* Log tools find a screening daemon's lines by the program name: under master
- * we write as postscreen, and the DNSBL lines as dnsblog, as there. The first
+ * we write as postscreen, the DNSBL lines as dnsblog and those about STARTTLS as
+ * tlsproxy, as there. The first
  * line of every process says who it really is. */
 
 #define SYSLOG_PATH "/dev/log"
@@ -20,6 +21,7 @@
 #define NAME_AS_POSTSCREEN "postscreen"
 #define NAME_OF_OUR_OWN "doorbelld"
 #define NAME_OF_DNSBLOG "dnsblog"
+#define NAME_OF_TLSPROXY "tlsproxy"
 
 static const struct {
 	const char *name;
@@ -124,20 +126,25 @@ open_log(struct logsock **log_r, const struct options *o,
 	const char *site = syslog_name_of(o, cfg);
 	char *host = short_host(cfg);
 	char *main_tag = mem_printf("%s/%s", site, program);
-	char *dns_tag = mem_printf("%s/%s", site,
-	    strcmp(program, NAME_AS_POSTSCREEN) == 0 ? NAME_OF_DNSBLOG
-						     : program);
+	bool disguised = strcmp(program, NAME_AS_POSTSCREEN) == 0;
+	char *dns_tag =
+	    mem_printf("%s/%s", site, disguised ? NAME_OF_DNSBLOG : program);
+	char *tls_tag =
+	    mem_printf("%s/%s", site, disguised ? NAME_OF_TLSPROXY : program);
 	int rc = -1;
 
 	choose_kind(&l, o, cfg);
 	l.host = host;
 	l.tag[LOG_VOICE_MAIN] = main_tag;
 	l.tag[LOG_VOICE_DNSBLOG] = dns_tag;
-	if (host == NULL || main_tag == NULL || dns_tag == NULL)
+	l.tag[LOG_VOICE_TLSPROXY] = tls_tag;
+	if (host == NULL || main_tag == NULL || dns_tag == NULL ||
+	    tls_tag == NULL)
 		errtext_set(why, "%s", strerror(ENOMEM));
 	else if (cfg == NULL || find_facility(cfg->postfix.syslog_facility,
 				    &l.facility, why) == 0)
 		rc = (*log_r = logsock_new(&l, why)) != NULL ? 0 : -1;
+	mem_free(tls_tag);
 	mem_free(dns_tag);
 	mem_free(main_tag);
 	mem_free(host);

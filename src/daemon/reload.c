@@ -28,6 +28,7 @@ reload_make_policy(
 		.report = report_table_to_log},
 	    .screen = d->screen,
 	    .descriptor_limit = d->descriptor_limit,
+	    .before = d->screen->policy,
 	};
 	struct policy *policy = NULL;
 

@@ -19,6 +19,7 @@ struct dialogue {
 	struct engine engine;
 	struct buf out;
 	bool tell_keywords; /* that EHLO announced fewer than to others */
+	bool tls_due; /* STARTTLS was answered: the handshake comes next */
 };
 
 enum {
@@ -175,6 +176,9 @@ follow_outcome(
 	case ENGINE_RCPT:
 		log_rejected_recipient(s, refusal);
 		return PHASE_STAY;
+	case ENGINE_STARTTLS:
+		s->dialogue->tls_due = true;
+		return PHASE_STAY;
 	case ENGINE_DATA:
 		session_log(s, EVENT_DATA_EARLY, (struct journal_line){0});
 		return finish(s);
@@ -221,6 +225,17 @@ take_line(struct session *s, struct span line)
 	return PHASE_STAY;
 }
 
+/* The client has to hear the reply to STARTTLS in the clear. */
+static enum phase
+start_tls(struct session *s)
+{
+	s->dialogue->tls_due = false;
+	session_log(s, EVENT_TLS_CONNECT, (struct journal_line){0});
+	if (stream_start_tls(&s->stream, s->policy->tls) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	return PHASE_STAY;
+}
+
 static enum phase
 take_lines(struct session *s)
 {
@@ -228,6 +243,8 @@ take_lines(struct session *s)
 	enum phase wish;
 
 	while (stream_unsent(&s->stream) == 0) {
+		if (s->dialogue->tls_due)
+			return start_tls(s);
 		switch (line_next(stream_input(&s->stream),
 		    s->policy->line_length_limit, &line)) {
 		case LINE_MORE:
@@ -246,6 +263,13 @@ take_lines(struct session *s)
 	return PHASE_STAY;
 }
 
+static void
+note_failed_handshake(struct session *s)
+{
+	if (stream_has_tls(&s->stream) && !stream_is_secure(&s->stream))
+		session_log(s, EVENT_TLS_FAILED, (struct journal_line){0});
+}
+
 static enum phase
 dialogue_on_stream(struct session *s, enum stream_event event)
 {
@@ -257,6 +281,7 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 		return take_lines(s);
 	case STREAM_EOF:
 	case STREAM_ERROR:
+		note_failed_handshake(s);
 		return verdict_hang_up(s, EVENT_HANGUP_LATE);
 	case STREAM_PEEKED:
 		break;
@@ -267,6 +292,7 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 static enum phase
 dialogue_on_deadline(struct session *s)
 {
+	note_failed_handshake(s);
 	return close_for_limit(s, EVENT_TIME_LIMIT, VERDICT_TIME_LIMIT);
 }
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "net/fdpass.h"
+#include "screen/encryption.h"
 #include "screen/footer.h"
 #include "screen/forbidden.h"
 #include "screen/listing.h"
@@ -337,6 +338,8 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	    open_dialogue_tables(p, o, cfg, why) < 0 ||
 	    open_dnsbl(p, o, cfg, why) < 0)
 		policy_unref(&p);
+	else
+		encryption_prepare(p, o);
 	return p;
 }
 
@@ -358,6 +361,7 @@ policy_unref(struct policy **pp)
 	must(p->refs > 0);
 	if (--p->refs > 0)
 		return;
+	tls_context_unref(&p->tls);
 	dnsbl_unref(&p->dnsbl);
 	resolver_free(&p->resolver);
 	footer_free(&p->footer);

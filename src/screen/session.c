@@ -236,6 +236,9 @@ done_begin(struct session *s)
 	} else {
 		if (s->farewell != VERDICT_NONE)
 			say_farewell(s);
+		if (stream_has_tls(&s->stream))
+			session_log(
+			    s, EVENT_TLS_DISCONNECT, (struct journal_line){0});
 		session_log(s, EVENT_DISCONNECT, (struct journal_line){0});
 		counters_bump(screen->counters, COUNTER_REFUSED);
 	}

@@ -165,7 +165,8 @@ is_plain_hang_up(int error)
 {
 	return error == 0 || error == EPIPE || error == ECONNRESET ||
 	       error == ETIMEDOUT || error == EHOSTUNREACH ||
-	       error == ENETUNREACH || error == EHOSTDOWN;
+	       error == ENETUNREACH || error == EHOSTDOWN ||
+	       error == EPROTO; /* of TLS */
 }
 
 enum phase

@@ -3,6 +3,7 @@
 
 import select
 import socket
+import ssl
 import struct
 import time
 from collections import namedtuple
@@ -69,7 +70,9 @@ class Client:
     def _receive(self, end):
         """More bytes; False at the end of the stream."""
         wait = end - time.monotonic()
-        if wait <= 0 or not select.select([self.socket], [], [], wait)[0]:
+        if self._decrypted():
+            pass
+        elif wait <= 0 or not select.select([self.socket], [], [], wait)[0]:
             raise TooLate(
                 "the server said nothing more after %r" % self.transcript
             )
@@ -126,6 +129,10 @@ class Client:
             not self._unread and not select.select([self.socket], [], [], 0)[0]
         )
 
+    def _decrypted(self):
+        """Bytes that TLS holds while the socket is silent."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
+
     # --- what the client does ------------------------------------------------
     def send(self, text):
         self.socket.sendall(
@@ -138,6 +145,16 @@ class Client:
         if expected:
             return self.expect(*expected, timeout=timeout)
         return self.reply(timeout)
+
+    def start_tls(self, **rules):
+        """STARTTLS was answered: shake hands. `rules` are attributes of the
+        SSLContext. Whoever the server says it is will do."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        for name, value in rules.items():
+            setattr(context, name, value)
+        self.socket = context.wrap_socket(self.socket)
 
     def try_send(self, data):
         """Send what the buffers take, without waiting; how much that was."""

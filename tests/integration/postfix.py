@@ -54,6 +54,7 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 dnsblog unix - - n - 0 dnsblog
 tlsproxy unix - - n - 0 tlsproxy
+tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 

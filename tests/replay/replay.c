@@ -89,6 +89,8 @@ keep_line(enum log_level level, enum log_voice voice, const char *text,
 	(void)level;
 	if (voice == LOG_VOICE_DNSBLOG)
 		(void)buf_add_str(&p->log, "dnsblog: ");
+	else if (voice == LOG_VOICE_TLSPROXY)
+		(void)buf_add_str(&p->log, "tlsproxy: ");
 	(void)buf_add(&p->log, text, n);
 	(void)buf_add_char(&p->log, '\n');
 }
@@ -185,6 +187,7 @@ make_policy(struct play *p)
 	    .tables = {.report = report_table, .arg = p},
 	    .screen = p->screen,
 	    .descriptor_limit = 20000,
+	    .before = p->screen->policy,
 	};
 	struct errtext why = {""};
 	struct policy *policy = policy_new(&o, &why);
@@ -361,6 +364,17 @@ do_reset(struct play *p, struct word *w, size_t n)
 
 	if (g != NULL)
 		fake_stream_reset_by_client(g->fd);
+}
+
+/* shakes [LABEL] [badly] */
+static void
+do_shakes(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		fake_stream_shake(
+		    g->fd, n == 0 || strcmp(w[0].text, "badly") != 0);
 }
 
 static void
@@ -587,6 +601,7 @@ static const struct verb actions[] = {
     {"client", do_client},
     {"hangup", do_hangup},
     {"reset", do_reset},
+    {"shakes", do_shakes},
     {"deaf", do_deaf},
     {"hears", do_hears},
     {"dns", do_dns},

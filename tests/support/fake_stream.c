@@ -20,6 +20,11 @@ struct client {
 	bool blocked;
 	bool drained; /* STREAM_DRAINED is due */
 	bool closed, released;
+	enum { SHAKE_WAIT, SHAKE_DONE, SHAKE_FAILED } shake;
+};
+
+struct stream_tls {
+	bool secure;
 };
 
 struct stream_buffers {
@@ -60,6 +65,12 @@ fake_stream_hang_up(int fd)
 }
 
 void
+fake_stream_shake(int fd, bool well)
+{
+	client_of(fd)->shake = well ? SHAKE_DONE : SHAKE_FAILED;
+}
+
+void
 fake_stream_reset_by_client(int fd)
 {
 	client_of(fd)->reset = true;
@@ -70,7 +81,8 @@ move_output(struct client *c)
 {
 	struct buf *out;
 
-	if (c->stream == NULL || c->stream->buffers == NULL || c->blocked)
+	if (c->stream == NULL || c->stream->buffers == NULL || c->blocked ||
+	    (c->stream->tls != NULL && !c->stream->tls->secure))
 		return;
 	out = &c->stream->buffers->output;
 	if (out->n == 0)
@@ -164,6 +176,25 @@ read_on(struct client *c)
 	return report(c, STREAM_INPUT);
 }
 
+/* The handshake, while it is what the client's bytes are for. */
+static bool
+shake(struct client *c)
+{
+	struct stream *s = c->stream;
+
+	if (c->shake == SHAKE_DONE) {
+		s->tls->secure = true;
+		move_output(c);
+		return true;
+	}
+	if (c->shake == SHAKE_FAILED && !s->ended) {
+		s->ended = s->broken = true;
+		s->error = EPROTO;
+		return report(c, STREAM_ERROR);
+	}
+	return report_end(c);
+}
+
 static bool
 deliver_one(struct client *c)
 {
@@ -171,6 +202,8 @@ deliver_one(struct client *c)
 
 	if (s == NULL)
 		return false;
+	if (s->tls != NULL && !s->tls->secure)
+		return shake(c);
 	if (c->drained) {
 		c->drained = false;
 		return report(c, STREAM_DRAINED);
@@ -218,6 +251,8 @@ forget(struct stream *s)
 		mem_free(s->buffers);
 		s->buffers = NULL;
 	}
+	mem_free(s->tls);
+	s->tls = NULL;
 	client_of(s->fd)->stream = NULL;
 	s->fd = -1;
 }
@@ -332,7 +367,7 @@ stream_write(struct stream *s, const void *p, size_t n)
 {
 	struct client *c = client_of(s->fd);
 
-	if (!c->blocked) {
+	if (!c->blocked && (s->tls == NULL || s->tls->secure)) {
 		must(buf_add(&c->heard, p, n) == 0);
 		return 0;
 	}
@@ -351,4 +386,28 @@ int
 stream_error(const struct stream *s)
 {
 	return s->error;
+}
+
+/* The bytes of a handshake are not played: fake_stream_shake() ends it. */
+int
+stream_start_tls(struct stream *s, struct tls_context *context)
+{
+	must(context != NULL && s->talking && s->tls == NULL &&
+	     stream_unsent(s) == 0);
+	if ((s->tls = mem_new(sizeof(*s->tls))) == NULL)
+		return -1;
+	buf_reset(&s->buffers->input);
+	return 0;
+}
+
+bool
+stream_has_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+bool
+stream_is_secure(const struct stream *s)
+{
+	return s->tls != NULL && s->tls->secure;
 }

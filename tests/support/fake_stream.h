@@ -18,6 +18,8 @@ int fake_stream_new_fd(void);
 void fake_stream_say(int fd, const void *p, size_t n);
 void fake_stream_hang_up(int fd);
 void fake_stream_reset_by_client(int fd);
+/* The client's part of a TLS handshake, done well or not. */
+void fake_stream_shake(int fd, bool well);
 /* The client stops reading, or reads on. */
 void fake_stream_block(int fd, bool blocked);
 /* Report whatever can be reported, until nothing is left; true if anything

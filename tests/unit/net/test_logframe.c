@@ -25,7 +25,8 @@ options(enum logsock_kind kind)
 	    .kind = kind,
 	    .facility = LOG_MAIL,
 	    .host = "mx",
-	    .tag = {"postfix/postscreen", "postfix/dnsblog"},
+	    .tag = {"postfix/postscreen", "postfix/dnsblog",
+		"postfix/tlsproxy"},
 	};
 }
 
