@@ -49,8 +49,12 @@ ssize_t tls_write(struct tls *t, const void *p, size_t n);
 /* After EAGAIN from tls_handshake() or tls_read(): what it waits for is that
  * the socket can be written to. */
 bool tls_wants_write(const struct tls *t);
-/* Bytes that tls_read() would give at once, with no help from the socket. */
-size_t tls_pending(const struct tls *t);
+/* Whether tls_read() has something to tell, bytes, end or error, that does not
+ * show on the socket. */
+bool tls_is_ready(const struct tls *t);
+/* Whether there are bytes for tls_read(), in the socket too; what is there but
+ * is none (a goodbye, say) is dealt with on the way. */
+bool tls_has_text(struct tls *t);
 /* Tell the client that we have said all, if the socket takes it. */
 void tls_say_goodbye(struct tls *t);
 

@@ -84,7 +84,7 @@ stream_read_needs(struct stream *s)
 {
 	if (s->tls == NULL)
 		return LOOP_READABLE;
-	if (s->tls->secure && tls_pending(s->tls->tls) > 0)
+	if (s->tls->secure && tls_is_ready(s->tls->tls))
 		loop_later_add(s->watch.loop, &s->tls->more, on_more);
 	return tls_wants_write(s->tls->tls) ? LOOP_WRITABLE : LOOP_READABLE;
 }
@@ -445,7 +445,7 @@ stream_has_beyond(const struct stream *s, size_t used)
 		return true;
 	/* What else is in the socket then need not be text at all. */
 	if (s->tls != NULL)
-		return s->tls->secure && tls_pending(s->tls->tls) > 0;
+		return s->tls->secure && !s->ended && tls_has_text(s->tls->tls);
 	/* Not by peeking: that would take a pending error off the socket. */
 	return s->fd >= 0 && ioctl(s->fd, FIONREAD, &waiting) == 0 &&
 	       waiting > 0;

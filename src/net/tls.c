@@ -381,12 +381,26 @@ tls_wants_write(const struct tls *t)
 	return t->wants_write;
 }
 
-size_t
-tls_pending(const struct tls *t)
+bool
+tls_is_ready(const struct tls *t)
 {
-	int n = t->broken ? 0 : SSL_pending(t->ssl);
+	return t->broken || SSL_pending(t->ssl) > 0 ||
+	       (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
 
-	return n > 0 ? (size_t)n : 0;
+bool
+tls_has_text(struct tls *t)
+{
+	char first;
+	size_t got = 0;
+	int rc;
+
+	if (!tls_begin(t))
+		return false;
+	if ((rc = SSL_peek_ex(t->ssl, &first, sizeof(first), &got)) == 1)
+		return true;
+	(void)tls_explain(t, rc); /* for tls_read() to tell */
+	return false;
 }
 
 void

@@ -424,6 +424,62 @@ only_text_counts_as_beyond(void **state)
 	assert_true(stream_has_beyond(o.stream, 5));
 }
 
+/* Nor do records that were not read yet get lost by looking for them. */
+static void
+text_in_further_records_counts_as_beyond(void **state)
+{
+	size_t said;
+
+	(void)state;
+	begin_tls();
+	o.eat = 0;
+	assert_int_equal(SSL_write_ex(c.ssl, "NOOP\r\n", 6, &said), 1);
+	assert_int_equal(SSL_write_ex(c.ssl, "QUIT\r\n", 6, &said), 1);
+	assert_int_equal(SSL_write_ex(c.ssl, "NOOP\r\n", 6, &said), 1);
+	SSL_shutdown(c.ssl);
+	carry();
+	while (stream_input(o.stream).n == 0)
+		tick(0);
+	assert_int_equal(stream_input(o.stream).n, 6);
+	assert_true(stream_has_beyond(o.stream, 6));
+	assert_true(stream_has_beyond(o.stream, 6));
+	o.eat = INPUT_MAX;
+	eat(6);
+	tick(5);
+	heard("NOOP\r\nQUIT\r\nNOOP\r\n");
+	assert_string_equal(o.events, "ie");
+}
+
+/* What was met while looking ahead is told as if it had been read, though the
+ * socket is silent by then. */
+static void
+end_and_error_met_ahead_are_told(void **state)
+{
+	static const char *const junk[] = {NULL, "no TLS at all\r\n"};
+	static const char *const want[] = {"ie", "ix"};
+
+	for (size_t i = 0; i < 2; i++) {
+		teardown(state);
+		setup(state);
+		begin_tls();
+		o.eat = 0;
+		client_says("QUIT\r\n", 6);
+		assert_string_equal(o.events, "i");
+		if (junk[i] == NULL) {
+			SSL_shutdown(c.ssl);
+			carry();
+		} else {
+			say_in_clear(junk[i]);
+		}
+		assert_false(stream_has_beyond(o.stream, 6));
+		eat(6);
+		tick(5);
+		assert_string_equal(o.events, want[i]);
+		tick(5);
+		assert_string_equal(o.events, want[i]);
+	}
+}
+
 /* --- writing --------------------------------------------------------------- */
 static void
 slow_reader_gets_all(void **state)
@@ -841,6 +897,8 @@ main(void)
 	    TEST(unconsumed_input_holds_the_rest_back),
 	    TEST(pause_holds_what_is_decrypted),
 	    TEST(only_text_counts_as_beyond),
+	    TEST(text_in_further_records_counts_as_beyond),
+	    TEST(end_and_error_met_ahead_are_told),
 	    TEST(slow_reader_gets_all),
 	    TEST(what_is_written_meanwhile_waits_for_the_handshake),
 	    TEST(nothing_goes_out_in_the_clear),
