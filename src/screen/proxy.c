@@ -12,9 +12,11 @@
  * A proxy's own connection is most often a health check that leaves at once.
  * For a moment we wait for that, so that such a check costs no smtpd and no line
  * in any log. One that stays is quiet until there is something to tell about
- * it. A reset takes an unread header with it, so it is a health check, too. */
+ * it. A reset takes an unread header with it, so it is a health check, too.
+ * haproxy has no word for its own connections in version 1: it announces what
+ * they are, with the very addresses and ports of the socket. */
 
-enum { LOCAL_LINGER_MS = 200 };
+enum { LOCAL_LINGER_MS = 100 };
 
 /* Not session_log(), which would begin with CONNECT. */
 static enum phase
@@ -31,10 +33,23 @@ static enum phase
 announce(struct session *s, const struct proxyhdr *header)
 {
 	if (session_set_ends(s, &header->client, &header->server) < 0)
-		return verdict_close(s, VERDICT_NO_RESOURCES);
+		return fail(s, EVENT_NO_MEMORY, (struct journal_line){0});
 	s->quiet = false;
 	session_mark(s);
 	return PHASE_ADMIT;
+}
+
+static bool
+is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return addr_equal(&a->addr, &b->addr) && a->port == b->port;
+}
+
+static bool
+is_own(const struct session *s, const struct proxyhdr *header)
+{
+	return header->local || (is_same(&header->client, &s->client) &&
+				    is_same(&header->server, &s->server));
 }
 
 static enum phase
@@ -62,7 +77,7 @@ read_header(struct session *s)
 		    (struct journal_line){.word = header.why, .quoted = said});
 	if (stream_skip(&s->stream, header.used) < 0)
 		return PHASE_DONE;
-	return header.local ? linger(s) : announce(s, &header);
+	return is_own(s, &header) ? linger(s) : announce(s, &header);
 }
 
 static enum phase

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import haproxy
 from scripts import CONNECT, DISCONNECT, GREETING, PASS_NEW, PASS_OLD, TEASER
 
 REFUSAL = "421 4.3.2 No system resources"
@@ -313,6 +314,19 @@ def test_health_check_makes_no_noise(ring, header, access, how):
 
 
 @pytest.mark.own
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_health_check_of_version_1_makes_no_noise(ring, how):
+    """haproxy announces its own connection with its own ends."""
+    postfix = start(ring, postscreen_access_list="static:permit")
+    with postfix.connect() as client:
+        header = "PROXY TCP4 %s 127.0.0.1 %d %d\r\n"
+        client.send(header % (client.address, client.port, postfix.port))
+        getattr(client, how)()
+        time.sleep(0.6)
+    assert postfix.log.find(r".*(CONNECT|connect from|haproxy).*") == []
+
+
+@pytest.mark.own
 def test_health_check_that_reads_the_greeting_makes_no_noise(ring):
     postfix = start(ring)
     with postfix.connect() as client:
@@ -379,3 +393,47 @@ def test_addresses_that_smtpd_dies_of_do_not_reach_it(ring):
         with announce(postfix, header, address, other) as client:
             client.expect(GREETING)
             assert client.ask("QUIT").code == 221
+
+
+@pytest.mark.own
+@pytest.mark.skipif(not haproxy.PROGRAM, reason="no haproxy here")
+@pytest.mark.parametrize("words", ["send-proxy", "send-proxy-v2"])
+def test_with_a_real_haproxy(ring, tmp_path, words):
+    """Its client is served, and its health checks make no noise."""
+    postfix = start(
+        ring,
+        {"doorbell_proxy_networks": "127.0.0.1"},
+        postscreen_access_list="cidr:{{127.0.0.1 permit}}",
+    )
+    with haproxy.Haproxy(str(tmp_path), ring.ports, postfix, words) as proxy:
+        with proxy.connect("127.0.0.9") as client:
+            client.expect(TEASER, GREETING)
+            client.deliver()
+            client.server = "[127.0.0.1]:%d" % proxy.port
+        postfix.log.tells(client, CONNECT, PASS_NEW)
+        text = postfix.wait_for_mail()
+        assert "Received: from client.test (unknown [127.0.0.9])" in text
+        time.sleep(1)
+    # Once to see that haproxy is there: that was no health check.
+    there = postfix.log.find(r"CONNECT from \[127\.0\.0\.1\].*")
+    assert len(there) <= 1
+
+
+@pytest.mark.own
+@pytest.mark.skipif(not haproxy.PROGRAM, reason="no haproxy here")
+def test_health_check_of_haproxy_that_speaks_smtp(ring, tmp_path):
+    """It wants a whole greeting, so the proxy has to be permitted."""
+    postfix = start(ring, postscreen_access_list="cidr:{{127.0.0.1 permit}}")
+    with haproxy.Haproxy(
+        str(tmp_path),
+        ring.ports,
+        postfix,
+        "send-proxy-v2",
+        "option smtpchk EHLO check.test",
+    ) as proxy:
+        postfix.log.wait_for(
+            r"disconnect from unknown\[127\.0\.0\.1\] ehlo=1 .*", count=2
+        )
+        # After three bad checks nobody would be let through.
+        with proxy.connect("127.0.0.9") as client:
+            client.expect(TEASER, GREETING)

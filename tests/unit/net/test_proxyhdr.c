@@ -145,7 +145,7 @@ test_families(void **state)
 {
 	static const struct proxyhdr_families ipv4 = {.ipv4 = true};
 	static const struct proxyhdr_families ipv6 = {.ipv6 = true};
-	static const struct {
+	const struct {
 		const char *in;
 		size_t n;
 		struct proxyhdr_families speaks;
