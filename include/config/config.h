@@ -29,6 +29,9 @@ typedef const char *param_RAW;
 /* WORD parameters that say what to do about a failed test. */
 enum config_action { ACTION_IGNORE, ACTION_ENFORCE, ACTION_DROP };
 
+/* deep_pass_action. */
+enum config_deep_pass { DEEP_PASS_RELAY, DEEP_PASS_DEFER };
+
 struct config {
 #define OWN(field, type, ...) param_##type field;
 #define SHARED(field, type, ...) param_##type field;

@@ -55,6 +55,10 @@ struct stream {
 
 /* Take over `fd`, which is non-blocking. Nothing is watched yet. */
 void stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn);
+/* The same with one end of a fresh socket pair; the other end, blocking, is for
+ * somebody else, and the caller's to close. -1 with errno. */
+int stream_init_pair(
+    struct stream *s, struct loop *loop, stream_fn *fn, int *other_r);
 /* Stop watching and close. What is unread is thrown away first, so that the
  * client gets our last reply and not a reset: never do this to a connection
  * that was handed off, release it instead. Accepts a released stream. */
@@ -77,6 +81,10 @@ int stream_skip(struct stream *s, size_t n);
 int stream_talk(struct stream *s, size_t input_max);
 struct span stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
+/* Let up to `input_max` bytes wait from now on: for streams that carry mail. */
+void stream_widen(struct stream *s, size_t input_max);
+/* We will send no more; call when nothing is unsent. */
+void stream_end(struct stream *s);
 /* Read no more for now (a reply is still unsent, say); and on again. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

@@ -23,9 +23,10 @@ enum check_state {
 	CHECK_OFF,     /* not enabled, or passed not long ago */
 	CHECK_PENDING, /* due */
 	CHECK_PASSED,
-	CHECK_FAILED,  /* and its action is enforce or drop */
-	CHECK_EXCUSED, /* failed, but its action is ignore */
-	CHECK_SKIPPED, /* due, but an allowlisting score made it moot */
+	CHECK_FAILED,   /* and its action is enforce or drop */
+	CHECK_EXCUSED,  /* failed, but its action is ignore */
+	CHECK_FORGIVEN, /* failed and ignored, but remembered for a while */
+	CHECK_SKIPPED,  /* due, but an allowlisting score made it moot */
 };
 
 enum check_stage { CHECK_EARLY = 1, CHECK_DEEP = 2, CHECK_ANY = 3 };
@@ -46,6 +47,13 @@ void checks_fail(struct checks *c, enum check_id id);
 void checks_excuse(struct checks *c, enum check_id id);
 /* All that is still due is passed by an allowlisting DNSBL score. */
 void checks_skip_pending(struct checks *c, struct wall expires);
+
+/* The fault of a deep test is ignored: it counts as passed until `expires`,
+ * whatever was known before. */
+void checks_forgive(struct checks *c, enum check_id id, struct wall expires);
+/* All tests of these stages are due in this session, enabled or not. */
+void checks_watch_all(struct checks *c, unsigned stages);
+bool checks_is_deep(enum check_id id);
 
 /* `stages` is a set of enum check_stage. */
 bool checks_any(

@@ -44,7 +44,8 @@ struct journal_line {
 	unsigned delay_decimals; /* of it (delay_logging_resolution_limit) */
 	int64_t delay_ms;        /* %t */
 	int64_t number;          /* %n */
-	struct span quoted;      /* %q */
+	struct span command;     /* %v */
+	struct span quoted;      /* %q %Q %e */
 	struct span text, other; /* %x %y */
 	const char *word;        /* %w */
 	struct span reply;       /* %r */

@@ -26,6 +26,7 @@ struct footer;
 struct forbidden;
 struct maps;
 struct screen;
+struct forbidden;
 
 struct policy {
 	unsigned refs;
@@ -48,6 +49,7 @@ struct policy {
 	char *teaser[2];  /* "220-banner\r\n" calm and stressed; NULL: none */
 	bool ipv4, ipv6;  /* the address families that smtpd speaks */
 	char *smtpd_path; /* where hand-offs go */
+	char *keywords;   /* that smtpd offers, newlines between */
 	bool words_by_default; /* respectful_logging=no, but not by choice */
 	size_t
 	    session_ceiling; /* beyond it nobody is accepted, however known */
@@ -76,6 +78,11 @@ bool policy_speaks(const struct policy *p, const struct addr *a);
 
 /* Whether connections from `peer` begin with a PROXY header. */
 bool policy_has_proxy(const struct policy *p, const struct addr *peer);
+/* smtpd's answer to EHLO: its keywords are what good clients are offered from
+ * now on, less those that our part of the session cannot keep. */
+void policy_learn_keywords(struct policy *p, struct span response);
+/* The EHLO lines for clients that may still come to smtpd, newlines between. */
+const char *policy_keywords(const struct policy *p);
 
 /* Stress has begun or ended: what was compiled in with a value takes the new
  * one. */

@@ -25,6 +25,17 @@ struct screen;
 /* The last session of a draining screen has ended. */
 typedef void screen_empty_fn(struct screen *screen, void *arg);
 
+struct replay;
+TAILQ_HEAD(replay_list, replay);
+
+/* Sessions on their second way to smtpd (screen/replay.c). */
+struct replay_queue {
+	struct replay_list waiting; /* oldest first */
+	size_t active;              /* of relay_limit */
+	struct loop_timer retry;    /* smtpd's queue was full */
+	struct loop_later runner;   /* a place became free */
+};
+
 struct screen {
 	struct loop *loop;
 	struct counters *counters;
@@ -34,6 +45,7 @@ struct screen {
 	struct quota *quota;
 	struct journal journal;
 	struct handoff_queue handoffs;
+	struct replay_queue replays;
 	struct session_list sessions; /* alive, oldest first */
 	struct session_list ended;    /* freed after this tick */
 	bool stress;

@@ -30,6 +30,7 @@ enum phase {
 	PHASE_GREET,    /* teaser, pregreet, DNS lists */
 	PHASE_DIALOGUE, /* our own SMTP server refuses politely */
 	PHASE_HANDOFF,  /* waiting for smtpd to take the client */
+	PHASE_RELAY,    /* the client and smtpd, joined through us */
 	PHASE_DONE,     /* said goodbye, will be freed */
 	PHASE_COUNT
 };
@@ -41,9 +42,18 @@ enum standing {
 	STANDING_ALLOWED /* in the access list */
 };
 
+/* How far a relayed session has come with STARTTLS. */
+enum session_tls {
+	SESSION_TLS_NONE,
+	SESSION_TLS_ASKED,
+	SESSION_TLS_BEGUN,
+	SESSION_TLS_PROVEN /* enough was said inside */
+};
+
 struct greet; /* the phases' own state, while they last */
 struct dialogue;
 struct handoff;
+struct replay;
 
 struct session {
 	unsigned magic;   /* SESSION_MAGIC */
@@ -60,6 +70,9 @@ struct session {
 	bool passed_on;  /* the descriptor was sent to smtpd: do not touch it */
 	bool handed_off; /* and smtpd has it */
 	uint8_t turn_away; /* enum verdict for the first command, 0: none */
+	uint8_t tls;       /* enum session_tls */
+	bool late; /* gets smtpd only when it says something that needs one */
+	size_t tls_bytes;
 	struct screen *screen;
 	struct policy *policy;
 	struct quota_client *client_entry;
@@ -67,6 +80,7 @@ struct session {
 	struct greet *greet;
 	struct dialogue *dialogue;
 	struct handoff *handoff;
+	struct replay *replay;
 	struct mono phase_since; /* for "after N" */
 	struct endpoint client, server;
 	struct record_key key;
@@ -94,6 +108,7 @@ extern const struct phase_ops admit_phase;
 extern const struct phase_ops greet_phase;
 extern const struct phase_ops dialogue_phase;
 extern const struct phase_ops handoff_phase;
+extern const struct phase_ops relay_phase;
 
 /* Begin a session and admit it. NULL with errno when there is no memory; the
  * descriptor stays the caller's then. */

@@ -35,6 +35,12 @@ enum phase verdict_hang_up(struct session *s, enum journal_event event);
 /* All due early tests have been looked at: PASS line, cache, and where the
  * session goes now. */
 enum phase verdict_conclude(struct session *s);
+/* A good client's way: to smtpd at once, or, with late_handoff, when it says
+ * something that needs one. */
+enum phase verdict_hand_on(struct session *s);
+/* The client has stayed with smtpd inside TLS: what was due is passed, but for
+ * no longer than a pregreet test. */
+void verdict_pass_in_tls(struct session *s);
 /* Log PASS and store what was passed, unless something failed. Does nothing the
  * second time. */
 void verdict_settle(struct session *s);

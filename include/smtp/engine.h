@@ -53,7 +53,8 @@ enum engine_outcome {
 
 struct engine {
 	const struct engine_options *options;
-	struct buf helo;              /* as typed */
+	const char *offer; /* EHLO lines in place of ours, newlines between */
+	struct buf helo;   /* as typed */
 	struct buf sender, recipient; /* as log lines show them */
 	bool has_helo, has_sender;
 	bool secure;          /* since STARTTLS */

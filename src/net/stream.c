@@ -24,7 +24,7 @@
  * have to write before it can read on: then only LOOP_WRITABLE is waited for,
  * because what can be read would be reported for ever. */
 
-#define READ_MAX 4096 /* bytes taken from one client per tick */
+#define READ_MAX 16384 /* bytes taken from one client per tick */
 #define DISCARD_MAX ((size_t)128 * 1024) /* bytes thrown away at the end */
 
 struct stream_buffers {
@@ -289,6 +289,19 @@ stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn)
 	loop_watch_init(&s->watch, loop, fd, on_ready);
 }
 
+int
+stream_init_pair(
+    struct stream *s, struct loop *loop, stream_fn *fn, int *other_r)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
+		return -1;
+	stream_init(s, loop, fd[0], fn);
+	*other_r = fd[1];
+	return 0;
+}
+
 /* A socket that is closed with unread bytes answers with a reset, which may
  * overtake our last reply. TCP drops the bytes without copying (MSG_TRUNC);
  * other sockets do copy, so the buffer is real. */
@@ -418,6 +431,21 @@ stream_consume(struct stream *s, size_t n)
 	if (s->buffers->input.n == 0)
 		buf_clear(&s->buffers->input); /* until the client speaks */
 	stream_rewatch(s, stream_may_read(s));
+}
+
+void
+stream_widen(struct stream *s, size_t input_max)
+{
+	must(s->talking);
+	if (input_max > s->buffers->input.max)
+		s->buffers->input.max = input_max;
+	stream_rewatch(s, stream_may_read(s));
+}
+
+void
+stream_end(struct stream *s)
+{
+	(void)shutdown(s->fd, SHUT_WR);
 }
 
 void

@@ -97,7 +97,7 @@ admit_begin(struct session *s)
 	if (ask_cache(s)) {
 		s->standing = STANDING_KNOWN;
 		session_log(s, EVENT_PASS_OLD, (struct journal_line){0});
-		return PHASE_HANDOFF;
+		return verdict_hand_on(s);
 	}
 	if (!list_has(s->policy->allow_interfaces, &s->server.addr)) {
 		s->vetoed = true;

@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "screen/deep.h"
 #include "screen/footer.h"
+#include "screen/onward.h"
+#include "screen/replay.h"
 #include "screen/verdict.h"
 #include "smtp/engine.h"
 #include "smtp/line.h"
@@ -18,9 +21,13 @@ struct dialogue {
 	struct engine_options options; /* the policy's, made this client's */
 	struct engine engine;
 	struct buf out;
+	struct onward onward;
+	bool joining;       /* smtpd's other end goes to the relay */
 	bool tell_keywords; /* that EHLO announced fewer than to others */
 	bool tls_due; /* STARTTLS was answered: the handshake comes next */
 };
+
+static enum phase take_lines(struct session *s);
 
 enum {
 	REPLY_MAX = STREAM_OUTPUT_MAX,
@@ -92,6 +99,10 @@ dialogue_begin(struct session *s)
 	make_options(s);
 	engine_init(&d->engine, &d->options);
 	buf_init(&d->out, REPLY_MAX);
+	onward_init(&d->onward, s->policy->line_length_limit);
+	deep_begin(s);
+	if (onward_is_open(s))
+		d->engine.offer = policy_keywords(s->policy);
 	if (say_greeting(s) < 0 ||
 	    stream_talk(&s->stream, s->policy->line_length_limit + 1) < 0 ||
 	    restart_deadline(s) < 0)
@@ -198,29 +209,73 @@ follow_outcome(
 	return verdict_close(s, VERDICT_NO_RESOURCES);
 }
 
+/* smtpd could not be had: the client comes back, and is known then. */
 static enum phase
-take_line(struct session *s, struct span line)
+go_on_without_smtpd(struct session *s)
+{
+	char text[VERDICT_TEXT_MAX];
+	struct reply busy = verdict_reply(s, VERDICT_DEFER, false, text);
+	struct dialogue *d = s->dialogue;
+	struct line line;
+
+	replay_free(s);
+	s->tls = SESSION_TLS_NONE;
+	if (line_next(stream_input(&s->stream), s->policy->line_length_limit,
+		&line) == LINE_READY)
+		stream_consume(&s->stream, line.used);
+	if (reply_render(&busy, &d->engine.options->style, &d->out) < 0 ||
+	    send_reply(s) < 0 || restart_deadline(s) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	stream_resume(&s->stream);
+	return take_lines(s);
+}
+
+static enum phase
+on_replayed(struct session *s, enum replay_result result)
+{
+	if (result == REPLAY_FAILED)
+		return go_on_without_smtpd(s);
+	s->dialogue->joining = true;
+	return PHASE_RELAY;
+}
+
+/* The line stays in the buffer: it is for smtpd to answer. */
+static enum phase
+go_onward(struct session *s)
+{
+	struct onward *o = &s->dialogue->onward;
+
+	stream_pause(&s->stream);
+	if (loop_timer_start(&s->deadline, REPLAY_WAIT_MS) < 0 ||
+	    replay_start(
+		s, buf_span(&o->hello), buf_span(&o->mail), on_replayed) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	return PHASE_STAY;
+}
+
+/* `text` is the line as command_filter wants it; smtpd, which has a filter of
+ * its own, would be told the line. */
+static enum phase
+interpret(struct session *s, const struct command *c, struct span text,
+    struct span line)
 {
 	struct dialogue *d = s->dialogue;
-	char text[VERDICT_TEXT_MAX];
+	char refused[VERDICT_TEXT_MAX];
 	enum verdict v = s->refusal != VERDICT_NONE ? (enum verdict)s->refusal
 						    : VERDICT_DEFER;
-	struct reply refusal = verdict_reply(s, v, false, text);
+	struct reply refusal = verdict_reply(s, v, false, refused);
 	enum engine_outcome outcome;
 	enum phase wish;
 
-	line = filter_line(s, line);
-	if (s->turn_away != VERDICT_NONE &&
-	    command_parse(line).id != COMMAND_QUIT)
-		return verdict_close(s, (enum verdict)s->turn_away);
-	outcome = engine_take(&d->engine, line, &refusal, &d->out);
+	outcome = engine_take(&d->engine, text, &refusal, &d->out);
 	if (d->tell_keywords && outcome == ENGINE_GO_ON &&
 	    d->engine.last == COMMAND_EHLO)
 		log_keywords(s);
 	wish = follow_outcome(s, outcome, &refusal);
 	if (wish != PHASE_STAY)
 		return wish;
-	if (send_reply(s) < 0 || restart_deadline(s) < 0)
+	if (onward_note(&d->onward, &d->engine, c, line) < 0 ||
+	    send_reply(s) < 0 || restart_deadline(s) < 0)
 		return verdict_close(s, VERDICT_NO_RESOURCES);
 	return PHASE_STAY;
 }
@@ -237,12 +292,35 @@ start_tls(struct session *s)
 }
 
 static enum phase
+take_line(struct session *s, const struct line *line)
+{
+	const struct engine *e = &s->dialogue->engine;
+	struct span text;
+	struct command c;
+	enum phase wish;
+
+	if ((wish = deep_look_at_ending(s, line)) != PHASE_STAY)
+		return wish;
+	text = filter_line(s, line->text);
+	c = command_parse(text);
+	if (s->turn_away != VERDICT_NONE && c.id != COMMAND_QUIT)
+		return verdict_close(s, (enum verdict)s->turn_away);
+	wish = deep_look_at_command(s, &c, engine_where(e), line->used);
+	if (wish != PHASE_STAY)
+		return wish;
+	if (onward_needs_smtpd(s, e, &c))
+		return go_onward(s);
+	return interpret(s, &c, text, line->text);
+}
+
+static enum phase
 take_lines(struct session *s)
 {
 	struct line line;
 	enum phase wish;
 
-	while (stream_unsent(&s->stream) == 0) {
+	/* While smtpd is asked, nothing more is interpreted. */
+	while (stream_unsent(&s->stream) == 0 && s->replay == NULL) {
 		if (s->dialogue->tls_due)
 			return start_tls(s);
 		switch (line_next(stream_input(&s->stream),
@@ -255,9 +333,10 @@ take_lines(struct session *s)
 		case LINE_READY:
 			break;
 		}
-		if ((wish = take_line(s, line.text)) != PHASE_STAY)
+		if ((wish = take_line(s, &line)) != PHASE_STAY)
 			return wish;
-		stream_consume(&s->stream, line.used);
+		if (s->replay == NULL)
+			stream_consume(&s->stream, line.used);
 	}
 	stream_pause(&s->stream);
 	return PHASE_STAY;
@@ -277,7 +356,8 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 	case STREAM_INPUT:
 		return take_lines(s);
 	case STREAM_DRAINED:
-		stream_resume(&s->stream);
+		if (s->replay == NULL)
+			stream_resume(&s->stream);
 		return take_lines(s);
 	case STREAM_EOF:
 	case STREAM_ERROR:
@@ -292,6 +372,8 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 static enum phase
 dialogue_on_deadline(struct session *s)
 {
+	if (s->replay != NULL)
+		return go_on_without_smtpd(s);
 	note_failed_handshake(s);
 	return close_for_limit(s, EVENT_TIME_LIMIT, VERDICT_TIME_LIMIT);
 }
@@ -301,6 +383,9 @@ dialogue_end(struct session *s)
 {
 	if (s->dialogue == NULL)
 		return;
+	if (!s->dialogue->joining)
+		replay_free(s);
+	onward_clear(&s->dialogue->onward);
 	engine_clear(&s->dialogue->engine);
 	buf_clear(&s->dialogue->out);
 	mem_free(s->dialogue);

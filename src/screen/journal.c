@@ -105,6 +105,12 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 	case 'e':
 		(void)text_escape(out, line->quoted, HEADER_MAX);
 		break;
+	case 'Q':
+		(void)text_escape(out, line->quoted, LINE_MAX_BYTES);
+		break;
+	case 'v':
+		(void)buf_add(out, line->command.p, line->command.n);
+		break;
 	case 'w':
 		(void)buf_add_str(out, line->word);
 		break;

@@ -12,6 +12,7 @@
 #include "screen/footer.h"
 #include "screen/forbidden.h"
 #include "screen/listing.h"
+#include "smtp/response.h"
 #include "table/maps.h"
 
 /* Texts and tables are taken from the calm evaluation: what depends on stress
@@ -21,7 +22,8 @@
 enum {
 	RESERVED_DESCRIPTORS = 256, /* log, cache, DNS, listeners, spare */
 	LINE_LENGTH_MIN = 512,      /* RFC 5321 section 4.5.3.1.4 */
-	TEASER_MAX = 2048
+	TEASER_MAX = 2048,
+	KEYWORDS_MAX = 4096
 };
 
 static int
@@ -249,10 +251,28 @@ make_teaser(char **teaser_r, const char *banner)
 	return *teaser_r != NULL ? 0 : -1;
 }
 
+/* Until smtpd has been heard: what every smtpd offers. */
+static int
+guess_keywords(struct policy *p, const struct config *cfg)
+{
+	const char *level = config_text(p->config, "smtpd_tls_security_level");
+	bool tls = strcmp(level, "may") == 0 || strcmp(level, "encrypt") == 0;
+
+	p->keywords = mem_printf("SIZE %lld\n%s8BITMIME\n"
+				 "ENHANCEDSTATUSCODES\nDSN",
+	    (long long)cfg->postfix.message_size_limit,
+	    tls ? "STARTTLS\n" : "");
+	return p->keywords != NULL ? 0 : -1;
+}
+
 static int
 make_texts(struct policy *p, const struct config *calm,
     const struct config *stressed, struct errtext *why)
 {
+	if (guess_keywords(p, calm) < 0) {
+		errtext_set(why, "%s", strerror(errno));
+		return -1;
+	}
 	p->smtpd_path = smtpd_path_of(calm);
 	if (p->smtpd_path != NULL && strlen(p->smtpd_path) >= FDPASS_PATH_MAX) {
 		errtext_set(why,
@@ -303,6 +323,51 @@ policy_has_proxy(const struct policy *p, const struct addr *peer)
 {
 	return p->proxied &&
 	       (p->proxy_networks == NULL || list_has(p->proxy_networks, peer));
+}
+
+/* PIPELINING would make our pipelining test unfair; XCLIENT and XFORWARD are
+ * offered to trusted clients only, and the next one may not be. */
+static bool
+may_offer(struct span keyword)
+{
+	static const char *const never[] = {
+	    "PIPELINING", "XCLIENT", "XFORWARD"};
+	struct span rest = keyword, word;
+
+	if (!text_token(&rest, " ", &word))
+		return false;
+	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++) {
+		if (span_is_nocase(word, never[i]))
+			return false;
+	}
+	return true;
+}
+
+void
+policy_learn_keywords(struct policy *p, struct span response)
+{
+	struct span text;
+	struct buf out;
+	char *learned;
+
+	buf_init(&out, KEYWORDS_MAX);
+	(void)response_line(&response, &text); /* the host's name */
+	while (response_line(&response, &text)) {
+		if (may_offer(text))
+			(void)buf_printf(&out, "%s%.*s", out.n > 0 ? "\n" : "",
+			    (int)text.n, text.p);
+	}
+	if ((learned = mem_strndup(out.n > 0 ? out.p : "", out.n)) != NULL) {
+		mem_free(p->keywords);
+		p->keywords = learned;
+	}
+	buf_clear(&out);
+}
+
+const char *
+policy_keywords(const struct policy *p)
+{
+	return p->keywords;
 }
 
 static bool
@@ -373,7 +438,9 @@ policy_unref(struct policy **pp)
 	list_free(&p->skip_networks);
 	list_free(&p->allow_interfaces);
 	access_free(&p->access);
+	forbidden_free(&p->forbidden);
 	list_free(&p->mynetworks);
+	mem_free(p->keywords);
 	mem_free(p->smtpd_path);
 	mem_free(p->teaser[false]);
 	mem_free(p->teaser[true]);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "screen/replay.h"
 #include "screen/session.h"
 #include "screen/verdict.h"
 
@@ -27,6 +28,7 @@ screen_new(const struct screen_options *o)
 	TAILQ_INIT(&screen->sessions);
 	TAILQ_INIT(&screen->ended);
 	handoff_queue_init(&screen->handoffs, screen->loop);
+	replay_queue_init(screen);
 	return screen;
 }
 
@@ -45,6 +47,7 @@ screen_free(struct screen **sp)
 	while ((s = TAILQ_FIRST(&screen->ended)) != NULL)
 		session_free(s);
 	handoff_queue_stop(&screen->handoffs);
+	replay_queue_stop(screen);
 	quota_free(&screen->quota);
 	policy_unref(&screen->policy);
 	mem_free(screen);
@@ -135,8 +138,8 @@ screen_shut(struct screen *screen)
 	for (s = TAILQ_FIRST(&screen->sessions); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, others);
 		/* What was sent to smtpd is its to answer. */
-		s->handed_off = s->passed_on;
-		session_follow(s, s->passed_on
+		s->handed_off = s->passed_on || s->phase == PHASE_RELAY;
+		session_follow(s, s->handed_off
 				      ? PHASE_DONE
 				      : verdict_close(s, VERDICT_DEFER));
 	}
@@ -145,7 +148,9 @@ screen_shut(struct screen *screen)
 bool
 screen_is_full(const struct screen *screen)
 {
-	return quota_sessions(screen->quota) >= screen->policy->session_ceiling;
+	/* A relayed session has three descriptors. */
+	return quota_sessions(screen->quota) + 2 * screen->replays.active >=
+	       screen->policy->session_ceiling;
 }
 
 size_t

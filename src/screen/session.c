@@ -21,7 +21,9 @@ static const uint8_t session_may_follow[PHASE_COUNT] = {
     [PHASE_ADMIT] = MAY(GREET) | MAY(DIALOGUE) | MAY(HANDOFF) | MAY(DONE),
     [PHASE_GREET] = MAY(DIALOGUE) | MAY(HANDOFF) | MAY(DONE),
     [PHASE_HANDOFF] = MAY(DIALOGUE) | MAY(DONE), /* smtpd is not there */
-    [PHASE_DIALOGUE] = MAY(DONE), /* bytes were read: no hand-off */
+    [PHASE_DIALOGUE] =
+	MAY(RELAY) | MAY(DONE), /* bytes were read: no hand-off */
+    [PHASE_RELAY] = MAY(DONE),
     [PHASE_DONE] = 0,
 };
 
@@ -43,6 +45,7 @@ static const struct phase_ops *const session_phases[PHASE_COUNT] = {
     [PHASE_GREET] = &greet_phase,
     [PHASE_DIALOGUE] = &dialogue_phase,
     [PHASE_HANDOFF] = &handoff_phase,
+    [PHASE_RELAY] = &relay_phase,
     [PHASE_DONE] = &done_phase,
 };
 
@@ -232,7 +235,8 @@ done_begin(struct session *s)
 	struct screen *screen = s->screen;
 
 	if (s->handed_off) {
-		counters_bump(screen->counters, COUNTER_HANDED_OFF);
+		if (s->passed_on)
+			counters_bump(screen->counters, COUNTER_HANDED_OFF);
 	} else {
 		if (s->farewell != VERDICT_NONE)
 			say_farewell(s);

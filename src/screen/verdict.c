@@ -110,15 +110,35 @@ act(struct session *s, enum config_action action, enum verdict v)
 	return PHASE_STAY;
 }
 
+/* For a fault that is ignored: no longer than any test is remembered. */
+static struct wall
+shortest_pass(const struct session *s)
+{
+	const struct config *cfg = session_config(s);
+	int64_t least = cfg->greet_ttl;
+
+	for (unsigned id = 0; id < CHECK_COUNT; id++) {
+		int64_t ttl = checks_ttl_ms(cfg, (enum check_id)id);
+
+		if (checks_is_deep((enum check_id)id) && ttl < least)
+			least = ttl;
+	}
+	return wall_after(clock_wall(), least / 1000);
+}
+
 enum phase
 verdict_weigh(struct session *s, enum check_id id)
 {
 	enum config_action action = checks_action(session_config(s), id);
 
-	if (action == ACTION_IGNORE)
-		checks_excuse(&s->checks, id);
-	else
+	if (action != ACTION_IGNORE)
 		checks_fail(&s->checks, id);
+	else if (checks_is_deep(id))
+		checks_forgive(&s->checks, id, shortest_pass(s));
+	else
+		checks_excuse(&s->checks, id);
+	if (action == ACTION_DROP && id == CHECK_NON_SMTP)
+		return verdict_close(s, VERDICT_GOODBYE);
 	return act(s, action, (enum verdict)check_verdict[id]);
 }
 
@@ -189,5 +209,33 @@ verdict_conclude(struct session *s)
 	    checks_any(&s->checks, CHECK_DEEP, CHECK_PENDING))
 		return PHASE_DIALOGUE;
 	verdict_settle(s);
-	return PHASE_HANDOFF;
+	return verdict_hand_on(s);
+}
+
+enum phase
+verdict_hand_on(struct session *s)
+{
+	if (!session_config(s)->late_handoff || s->standing == STANDING_ALLOWED)
+		return PHASE_HANDOFF;
+	s->late = true;
+	return PHASE_DIALOGUE;
+}
+
+void
+verdict_pass_in_tls(struct session *s)
+{
+	const struct config *cfg = session_config(s);
+	struct wall now = clock_wall();
+
+	for (unsigned i = 0; i < CHECK_COUNT; i++) {
+		enum check_id id = (enum check_id)i;
+		int64_t ttl = checks_ttl_ms(cfg, id);
+
+		if (ttl > cfg->greet_ttl)
+			ttl = cfg->greet_ttl;
+		if (checks_is_deep(id) && s->checks.state[i] == CHECK_PENDING)
+			checks_pass(
+			    &s->checks, id, wall_after(now, ttl / 1000));
+	}
+	verdict_settle(s);
 }

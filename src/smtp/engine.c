@@ -27,8 +27,9 @@ static const struct reply answers[ANSWER_COUNT] = {
 };
 
 enum {
-	HOST_TEXT_MAX = 320, /* a host name and a few words */
-	SIZE_TEXT_MAX = 32,  /* "SIZE " and an int64_t */
+	HOST_TEXT_MAX = 320,  /* a host name and a few words */
+	OFFER_LINE_MAX = 512, /* RFC 5321 section 4.5.3.1.5 */
+	SIZE_TEXT_MAX = 32,   /* "SIZE " and an int64_t */
 };
 
 /* One line and what goes with it. */
@@ -159,6 +160,23 @@ say_keyword(const struct engine *e, enum keyword id, bool more, struct buf *out)
 	return reply_part(&line, more, out);
 }
 
+/* Lines that somebody else offers through us. */
+static int
+say_offer(const struct engine *e, struct buf *out)
+{
+	struct reply line = {250, NULL, e->options->myhostname};
+	struct span rest = span_str(e->offer), word;
+	char text[OFFER_LINE_MAX];
+
+	while (text_token(&rest, "\n", &word)) {
+		if (reply_part(&line, true, out) < 0)
+			return -1;
+		snprintf(text, sizeof(text), "%.*s", (int)word.n, word.p);
+		line.text = text;
+	}
+	return reply_part(&line, false, out);
+}
+
 static int
 say_keywords(const struct engine *e, struct buf *out)
 {
@@ -186,7 +204,10 @@ on_ehlo(struct engine *e, const struct turn *t)
 		return ENGINE_BROKEN;
 	e->esmtp = true;
 	e->discarded = e->options->discard;
-	return say_keywords(e, t->out) < 0 ? ENGINE_BROKEN : ENGINE_GO_ON;
+	if ((e->offer != NULL ? say_offer(e, t->out)
+			      : say_keywords(e, t->out)) < 0)
+		return ENGINE_BROKEN;
+	return ENGINE_GO_ON;
 }
 
 /* What was said in the clear is forgotten (RFC 3207 section 4.2): anybody may

@@ -59,7 +59,8 @@ struct play {
 	struct guest guests[LABELS_MAX];
 	size_t guest_count;
 	struct buf log;
-	size_t log_used; /* by expectations so far */
+	size_t smtpd_heard; /* used up likewise */
+	size_t log_used;    /* by expectations so far */
 	unsigned played, failed;
 	bool broken; /* this scenario has failed */
 };
@@ -247,6 +248,7 @@ drop_curtain(struct play *p)
 	for (size_t i = 0; i < p->setting_count; i++)
 		mem_free(p->settings[i]);
 	p->setting_count = p->guest_count = p->log_used = 0;
+	p->smtpd_heard = 0;
 	p->played++;
 	p->failed += p->broken;
 	p->broken = false;
@@ -428,6 +430,10 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 	} else if (n > 0 && strcmp(w[0].text, "loses") == 0) {
 		if (!fake_fdpass_lose())
 			complain(p, "no client was passed to smtpd");
+	} else if (n > 1 && strcmp(w[0].text, "says") == 0) {
+		fake_stream_say(fake_stream_last_pair(), w[1].text, w[1].n);
+	} else if (n > 0 && strcmp(w[0].text, "hangs") == 0) {
+		fake_stream_hang_up(fake_stream_last_pair());
 	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {
 		fake_fdpass_set(FDPASS_BUSY, EAGAIN);
 	} else if (n > 0 && strcmp(w[0].text, "gone") == 0) {
@@ -497,6 +503,26 @@ expect_reply(struct play *p, struct word *w, size_t n)
 		    heard.n == 0 ? "(nothing)" : heard.p);
 	else
 		g->heard += w[0].n;
+}
+
+/* What smtpd was told on the newest relayed connection. */
+static void
+expect_smtpd(struct play *p, struct word *w, size_t n)
+{
+	int fd = fake_stream_last_pair();
+	struct span heard;
+
+	if (fd < 0 || n == 0) {
+		complain(p, "nothing is relayed");
+		return;
+	}
+	heard = fake_stream_heard(fd);
+	heard = span_of(heard.p + p->smtpd_heard, heard.n - p->smtpd_heard);
+	if (heard.n < w[0].n || memcmp(heard.p, w[0].text, w[0].n) != 0)
+		complain(p, "smtpd should hear %s\nand hears %.*s", w[0].text,
+		    (int)heard.n, heard.n == 0 ? "" : heard.p);
+	else
+		p->smtpd_heard += w[0].n;
 }
 
 static void
@@ -586,6 +612,7 @@ static const struct verb expectations[] = {
     {"nolog", expect_nolog},
     {"reply", expect_reply},
     {"silence", expect_silence},
+    {"smtpd", expect_smtpd},
     {"phase", expect_phase},
     {"asked", expect_asked},
     {"waiting", expect_waiting},

@@ -2,6 +2,7 @@
 #include "support/fake_stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -20,6 +21,7 @@ struct client {
 	bool blocked;
 	bool drained; /* STREAM_DRAINED is due */
 	bool closed, released;
+	bool finished; /* stream_end() */
 	enum { SHAKE_WAIT, SHAKE_DONE, SHAKE_FAILED } shake;
 };
 
@@ -33,7 +35,7 @@ struct stream_buffers {
 };
 
 static struct client clients[CLIENTS_MAX];
-static int client_count;
+static int client_count, last_pair = -1;
 
 static struct client *
 client_of(int fd)
@@ -134,6 +136,7 @@ fake_stream_reset(void)
 		clients[i] = (struct client){0};
 	}
 	client_count = 0;
+	last_pair = -1;
 }
 
 /* --- delivery ------------------------------------------------------------ */
@@ -242,6 +245,28 @@ stream_init(struct stream *s, struct loop *loop, int fd, stream_fn *fn)
 	client_of(fd)->stream = s;
 }
 
+int
+fake_stream_last_pair(void)
+{
+	return last_pair;
+}
+
+bool
+fake_stream_is_ended(int fd)
+{
+	return client_of(fd)->finished;
+}
+
+int
+stream_init_pair(
+    struct stream *s, struct loop *loop, stream_fn *fn, int *other_r)
+{
+	last_pair = fake_stream_new_fd();
+	stream_init(s, loop, last_pair, fn);
+	*other_r = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
 static void
 forget(struct stream *s)
 {
@@ -330,6 +355,19 @@ stream_talk(struct stream *s, size_t input_max)
 	buf_init(&s->buffers->input, input_max);
 	s->talking = true;
 	return 0;
+}
+
+void
+stream_widen(struct stream *s, size_t input_max)
+{
+	if (input_max > s->buffers->input.max)
+		s->buffers->input.max = input_max;
+}
+
+void
+stream_end(struct stream *s)
+{
+	client_of(s->fd)->finished = true;
 }
 
 struct span

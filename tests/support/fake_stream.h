@@ -32,6 +32,11 @@ struct span fake_stream_heard(int fd);
 struct span fake_stream_unread(int fd);
 bool fake_stream_is_closed(int fd);
 bool fake_stream_is_released(int fd);
+/* The stream that stream_init_pair() made last: what is said by its descriptor
+ * is what the other end says. -1: none. */
+int fake_stream_last_pair(void);
+/* Our side will send no more. */
+bool fake_stream_is_ended(int fd);
 /* Forget all clients. */
 void fake_stream_reset(void);
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/onward.h"
+
+#include <string.h>
+
+#include "screen/deep.h"
+#include "screen/verdict.h"
+#include "smtp/path.h"
+
+/* HELO, EHLO, MAIL, RSET, NOOP and QUIT can be answered by anybody; all else is
+ * smtpd's business. A client under deep tests comes to it with a recipient, or
+ * with STARTTLS, behind which we could not test any more. */
+
+void
+onward_init(struct onward *o, size_t line_max)
+{
+	buf_init(&o->hello, line_max);
+	buf_init(&o->mail, line_max);
+}
+
+void
+onward_clear(struct onward *o)
+{
+	buf_clear(&o->hello);
+	buf_clear(&o->mail);
+}
+
+static bool
+has_failed(const struct session *s)
+{
+	return s->refusal != VERDICT_NONE || s->vetoed || s->denied ||
+	       s->turn_away != VERDICT_NONE ||
+	       checks_any(&s->checks, CHECK_ANY, CHECK_FAILED);
+}
+
+bool
+onward_is_open(const struct session *s)
+{
+	return !has_failed(s) &&
+	       (s->late ||
+		   session_config(s)->deep_pass_action == DEEP_PASS_RELAY);
+}
+
+static int
+keep(struct buf *b, struct span line)
+{
+	buf_clear(b);
+	return buf_add(b, line.p, line.n);
+}
+
+int
+onward_note(struct onward *o, const struct engine *e, const struct command *c,
+    struct span line)
+{
+	switch (c->id) {
+	case COMMAND_HELO:
+	case COMMAND_EHLO:
+		if (c->rest.n == 0)
+			return 0; /* was refused: nothing changes */
+		buf_clear(&o->mail);
+		return keep(&o->hello, line);
+	case COMMAND_MAIL:
+		if (e->has_sender && o->mail.n == 0)
+			return keep(&o->mail, line);
+		return 0;
+	default:
+		if (!e->has_sender)
+			buf_clear(&o->mail);
+		return 0;
+	}
+}
+
+static bool
+is_whole_path(struct span args)
+{
+	struct buf address;
+	bool is_whole;
+
+	buf_init(&address, args.n + 1);
+	is_whole = path_parse(args, &address) == 0;
+	buf_clear(&address);
+	return is_whole;
+}
+
+static bool
+offers_starttls(const struct session *s)
+{
+	return strstr(policy_keywords(s->policy), "STARTTLS") != NULL;
+}
+
+static bool
+anybody_can_answer(enum command_id id)
+{
+	return id == COMMAND_HELO || id == COMMAND_EHLO || id == COMMAND_MAIL ||
+	       id == COMMAND_RSET || id == COMMAND_NOOP || id == COMMAND_QUIT;
+}
+
+bool
+onward_needs_smtpd(
+    struct session *s, const struct engine *e, const struct command *c)
+{
+	bool is_testing = checks_any(&s->checks, CHECK_DEEP, CHECK_PENDING);
+
+	if (c->id == COMMAND_RCPT && e->has_sender && is_whole_path(c->rest)) {
+		deep_reached_recipient(s);
+		if (onward_is_open(s))
+			verdict_settle(s);
+		return onward_is_open(s);
+	}
+	if (!onward_is_open(s))
+		return false;
+	if (c->id == COMMAND_STARTTLS && c->rest.n == 0 && offers_starttls(s)) {
+		s->tls = SESSION_TLS_ASKED;
+		return true;
+	}
+	return s->late && !is_testing && !anybody_can_answer(c->id);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+#include "screen/replay.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "net/fdpass.h"
+#include "screen/screen.h"
+#include "smtp/response.h"
+
+/* One step after the other: smtpd's greeting, then each line is sent only when
+ * the answer to the one before is whole. So every answer is known to belong to
+ * its command, and what smtpd refuses is told to the client in place of the
+ * answer it waits for. */
+
+enum { SERVER_INPUT_MAX = 16384, LINES_MAX = 2 };
+
+struct replay {
+	struct session *session;
+	TAILQ_ENTRY(replay) others;
+	bool queued;  /* waits for a place, or for smtpd's queue */
+	bool counted; /* has one of relay_limit places */
+	replay_fn *fn;
+	char *lines[LINES_MAX]; /* hello and mail with CRLF; NULL: not said */
+	int step;               /* lines[step] is said next */
+	struct buf refusal;
+	struct fdpass pass;
+	struct stream server;
+	int smtpd_end; /* of the pair, until it is passed; -1 */
+};
+
+static void finish(struct replay *r, enum replay_result result);
+
+static void
+on_retry(struct loop_timer *timer)
+{
+	replay_queue_run(OWNER_OF(timer, struct screen, replays.retry));
+}
+
+static void
+on_free_place(struct loop_later *later)
+{
+	replay_queue_run(OWNER_OF(later, struct screen, replays.runner));
+}
+
+void
+replay_queue_init(struct screen *screen)
+{
+	TAILQ_INIT(&screen->replays.waiting);
+	loop_timer_init(&screen->replays.retry, screen->loop, on_retry);
+}
+
+void
+replay_queue_stop(struct screen *screen)
+{
+	loop_timer_stop(&screen->replays.retry);
+	loop_later_cancel(&screen->replays.runner);
+}
+
+/* --- the dialogue with smtpd ------------------------------------------------ */
+static void
+say_next(struct replay *r)
+{
+	const char *line;
+
+	while (r->step < LINES_MAX && r->lines[r->step] == NULL)
+		r->step++;
+	if (r->step == LINES_MAX) {
+		finish(r, REPLAY_READY);
+		return;
+	}
+	line = r->lines[r->step++];
+	if (stream_write(&r->server, line, strlen(line)) < 0)
+		finish(r, REPLAY_FAILED);
+}
+
+/* What smtpd offers is what we may offer from now on. */
+static void
+learn(struct replay *r, const struct response *response)
+{
+	if (r->step == 1 && response->code == 250)
+		policy_learn_keywords(r->session->policy, response->lines);
+}
+
+static void
+take_response(struct replay *r, const struct response *response)
+{
+	learn(r, response);
+	if (response->code >= 400) {
+		(void)buf_add(
+		    &r->refusal, response->lines.p, response->lines.n);
+		finish(r, r->refusal.n > 0 ? REPLAY_REFUSED : REPLAY_FAILED);
+		return;
+	}
+	stream_consume(&r->server, response->lines.n);
+	say_next(r);
+}
+
+static void
+on_server(struct stream *server, enum stream_event event)
+{
+	struct replay *r = OWNER_OF(server, struct replay, server);
+	struct response response;
+
+	if (event == STREAM_DRAINED || event == STREAM_PEEKED)
+		return;
+	if (event != STREAM_INPUT) {
+		finish(r, REPLAY_FAILED);
+		return;
+	}
+	switch (response_next(stream_input(server), &response)) {
+	case RESPONSE_MORE:
+		if (stream_input(server).n >= SERVER_INPUT_MAX)
+			finish(r, REPLAY_FAILED);
+		break;
+	case RESPONSE_READY:
+		take_response(r, &response);
+		break;
+	case RESPONSE_BROKEN:
+		finish(r, REPLAY_FAILED);
+		break;
+	}
+}
+
+/* --- the way to smtpd --------------------------------------------------------- */
+static void
+on_answer(struct fdpass *pass, bool taken)
+{
+	struct replay *r = OWNER_OF(pass, struct replay, pass);
+
+	if (!taken)
+		finish(r, REPLAY_FAILED);
+}
+
+static int
+open_pair(struct replay *r)
+{
+	struct session *s = r->session;
+
+	if (r->smtpd_end >= 0)
+		return 0;
+	if (stream_init_pair(
+		&r->server, s->screen->loop, on_server, &r->smtpd_end) < 0)
+		return -1;
+	return stream_talk(&r->server, SERVER_INPUT_MAX);
+}
+
+static void
+close_smtpd_end(struct replay *r)
+{
+	if (r->smtpd_end >= 0)
+		close(r->smtpd_end);
+	r->smtpd_end = -1;
+}
+
+static void
+wait_again(struct replay *r)
+{
+	struct replay_queue *q = &r->session->screen->replays;
+
+	TAILQ_INSERT_HEAD(&q->waiting, r, others);
+	r->queued = true;
+	(void)loop_timer_start(&q->retry, REPLAY_RETRY_MS);
+}
+
+static void
+connect_now(struct replay *r)
+{
+	struct session *s = r->session;
+
+	if (open_pair(r) < 0) {
+		finish(r, REPLAY_FAILED);
+		return;
+	}
+	switch (fdpass_send(&r->pass, s->screen->loop, s->policy->smtpd_path,
+	    r->smtpd_end, &s->client, &s->server, on_answer)) {
+	case FDPASS_SENT:
+		r->counted = true;
+		s->screen->replays.active++;
+		close_smtpd_end(r);
+		break;
+	case FDPASS_BUSY:
+		wait_again(r);
+		break;
+	case FDPASS_NO_SERVER:
+	case FDPASS_NOT_SENT:
+		session_log(s, EVENT_NO_SERVER,
+		    (struct journal_line){.word = s->policy->smtpd_path,
+			.quoted = span_str(strerror(errno))});
+		finish(r, REPLAY_FAILED);
+		break;
+	}
+}
+
+void
+replay_queue_run(struct screen *screen)
+{
+	struct replay_queue *q = &screen->replays;
+	const struct config *cfg = screen_config(screen, screen->policy);
+	struct replay *r;
+
+	while (!loop_timer_is_running(&q->retry) &&
+	       (int64_t)q->active < cfg->relay_limit &&
+	       (r = TAILQ_FIRST(&q->waiting)) != NULL) {
+		TAILQ_REMOVE(&q->waiting, r, others);
+		r->queued = false;
+		connect_now(r);
+	}
+}
+
+/* --- the contract ----------------------------------------------------------- */
+static char *
+command_line(struct span text)
+{
+	return text.n == 0 ? NULL : mem_printf("%.*s\r\n", (int)text.n, text.p);
+}
+
+int
+replay_start(
+    struct session *s, struct span hello, struct span mail, replay_fn *fn)
+{
+	struct replay_queue *q = &s->screen->replays;
+	struct replay *r = mem_new(sizeof(*r));
+
+	if (r == NULL)
+		return -1;
+	s->replay = r;
+	r->session = s;
+	r->fn = fn;
+	r->smtpd_end = -1;
+	r->server.fd = -1;
+	buf_init(&r->refusal, SERVER_INPUT_MAX);
+	r->lines[0] = command_line(hello);
+	r->lines[1] = command_line(mail);
+	if ((hello.n > 0 && r->lines[0] == NULL) ||
+	    (mail.n > 0 && r->lines[1] == NULL)) {
+		replay_free(s);
+		return errno = ENOMEM, -1;
+	}
+	TAILQ_INSERT_TAIL(&q->waiting, r, others);
+	r->queued = true;
+	loop_later_add(s->screen->loop, &q->runner, on_free_place);
+	return 0;
+}
+
+void
+replay_free(struct session *s)
+{
+	struct replay *r = s->replay;
+	struct replay_queue *q = &s->screen->replays;
+
+	if (r == NULL)
+		return;
+	if (r->queued)
+		TAILQ_REMOVE(&q->waiting, r, others);
+	if (r->counted)
+		q->active--;
+	fdpass_cancel(&r->pass);
+	stream_close(&r->server);
+	close_smtpd_end(r);
+	buf_clear(&r->refusal);
+	for (int i = 0; i < LINES_MAX; i++)
+		mem_free(r->lines[i]);
+	mem_free(r);
+	s->replay = NULL;
+	loop_later_add(s->screen->loop, &q->runner, on_free_place);
+}
+
+/* The session's function may free us. */
+static void
+finish(struct replay *r, enum replay_result result)
+{
+	struct session *s = r->session;
+
+	session_follow(s, r->fn(s, result));
+}
+
+struct stream *
+replay_server(struct replay *r)
+{
+	return &r->server;
+}
+
+void
+replay_redirect(struct replay *r, stream_fn *fn)
+{
+	r->server.fn = fn;
+}
+
+struct session *
+replay_session(struct stream *server)
+{
+	return OWNER_OF(server, struct replay, server)->session;
+}
+
+struct span
+replay_refusal(const struct replay *r)
+{
+	return buf_span(&r->refusal);
+}
