@@ -49,8 +49,6 @@ struct session *replay_session(struct stream *server);
 struct span replay_refusal(const struct replay *r);
 
 void replay_queue_init(struct screen *screen);
-/* Connect what may be connected now. */
-void replay_queue_run(struct screen *screen);
 void replay_queue_stop(struct screen *screen);
 
 #endif

@@ -33,17 +33,18 @@ struct replay {
 };
 
 static void finish(struct replay *r, enum replay_result result);
+static void run_queue(struct screen *screen);
 
 static void
 on_retry(struct loop_timer *timer)
 {
-	replay_queue_run(OWNER_OF(timer, struct screen, replays.retry));
+	run_queue(OWNER_OF(timer, struct screen, replays.retry));
 }
 
 static void
 on_free_place(struct loop_later *later)
 {
-	replay_queue_run(OWNER_OF(later, struct screen, replays.runner));
+	run_queue(OWNER_OF(later, struct screen, replays.runner));
 }
 
 void
@@ -195,8 +196,8 @@ connect_now(struct replay *r)
 	}
 }
 
-void
-replay_queue_run(struct screen *screen)
+static void
+run_queue(struct screen *screen)
 {
 	struct replay_queue *q = &screen->replays;
 	const struct config *cfg = screen_config(screen, screen->policy);

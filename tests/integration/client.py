@@ -30,6 +30,13 @@ def refuses(port, host="127.0.0.1"):
     return False
 
 
+def readable(sock, seconds):
+    """Wait for bytes or an end; poll(2), as select(2) ends at 1024."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Client:
     """One connection. Every read has a deadline and a ceiling."""
 
@@ -72,7 +79,7 @@ class Client:
         wait = end - time.monotonic()
         if self._decrypted():
             pass
-        elif wait <= 0 or not select.select([self.socket], [], [], wait)[0]:
+        elif wait <= 0 or not readable(self.socket, wait):
             raise TooLate(
                 "the server said nothing more after %r" % self.transcript
             )
@@ -126,7 +133,7 @@ class Client:
     def silent(self):
         """True when nothing can be read now, not even an end."""
         return (
-            not self._unread and not select.select([self.socket], [], [], 0)[0]
+            not self._unread and not readable(self.socket, 0)
         )
 
     def _decrypted(self):
@@ -199,7 +206,7 @@ class Client:
 
     def pause(self, seconds):
         """Let that time pass, but wake up when the server speaks."""
-        select.select([self.socket], [], [], seconds)
+        readable(self.socket, seconds)
 
     def age(self):
         """Seconds since the connection was begun."""

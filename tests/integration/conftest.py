@@ -34,10 +34,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     elsewhere = pytest.mark.skip(reason="only doorbelld does this")
-    later = pytest.mark.skip(reason="doorbelld does not do this yet")
     for item in items:
-        if SCREENER == "doorbelld" and item.get_closest_marker("later"):
-            item.add_marker(later)
         if SCREENER == "postscreen" and (
             item.get_closest_marker("own")
             or item.get_closest_marker("standalone")
@@ -96,7 +93,7 @@ class Ring:
         postfix = Postfix(
             self._subdirectory("p"), self.ports, self.screener, self._network()
         )
-        postfix.main.update(self.screener.parameters(main))
+        postfix.main.update(main)
         postfix.own.update(self._own, **(own or {}))
         self._made.append(postfix)
         self._instances.append(postfix)

@@ -13,14 +13,6 @@ ROOT = os.path.dirname(
 )
 
 
-# What doorbelld does not act on yet; it would warn about them.
-NOT_YET = (
-    "postscreen_non_smtp_command_action",
-    "postscreen_pipelining_action",
-    "postscreen_bare_newline_action",
-)
-
-
 class Screener:
     """What a scenario may ask about the program under test."""
 
@@ -44,14 +36,6 @@ class Screener:
             self.greet_wait = 2
             self.time = r"(?:0|0\.\d{1,2}|[1-9](?:\.[1-9])?|\d{2,})"
             self.inexact = 1.0
-
-    def parameters(self, main):
-        """Those of main.cf that mean something to this program."""
-        return {
-            name: value
-            for name, value in main.items()
-            if not (self.is_doorbelld and name in NOT_YET)
-        }
 
     # LOGS 10, row 4: a drop acts as soon as the verdict is certain.
     @property

@@ -429,7 +429,6 @@ def test_client_text_cannot_break_the_log(ring):
 
 
 # --- the tests behind the greeting, which are on for whoever has failed -------
-@pytest.mark.later
 def test_pipelining_is_noticed_and_becomes_the_reason(ring):
     postfix = denied(ring)
     fault = "550 5.5.1 Protocol error"
@@ -454,7 +453,6 @@ def test_pipelining_is_noticed_and_becomes_the_reason(ring):
     )
 
 
-@pytest.mark.later
 @pytest.mark.parametrize(
     "sent,logged",
     [
@@ -483,7 +481,6 @@ def test_non_smtp_command_is_dropped(ring, sent, logged):
     )
 
 
-@pytest.mark.later
 def test_non_smtp_command_is_enforced(ring):
     postfix = denied(ring, postscreen_non_smtp_command_action="enforce")
     with postfix.connect() as client:
@@ -500,7 +497,6 @@ def test_non_smtp_command_is_enforced(ring):
     )
 
 
-@pytest.mark.later
 @pytest.mark.parametrize("action", ["ignore", "enforce", "drop"])
 def test_bare_newline(ring, action):
     postfix = denied(ring, postscreen_bare_newline_action=action)

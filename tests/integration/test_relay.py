@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: ISC
+"""The first session after the deep tests goes on with the real smtpd."""
+
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from scripts import CONNECT, GREETING, PASS_NEW, PASS_OLD, TEASER
+from waiting import until
+
+pytestmark = pytest.mark.own
+
+RELAYED = "RELAYED C"
+DEEP = {
+    "postscreen_pipelining_enable": "yes",
+    "postscreen_non_smtp_command_enable": "yes",
+    "postscreen_bare_newline_enable": "yes",
+}
+
+
+def greeted(postfix, source="127.0.0.2"):
+    client = postfix.connect(source)
+    client.expect(TEASER, GREETING)
+    return client
+
+
+def to_data(client, subject):
+    assert client.ask("EHLO client.test").code == 250
+    assert client.ask("MAIL FROM:<sender@client.test>").code == 250
+    assert client.ask("RCPT TO:<inbox@example.test>").code == 250
+    assert client.ask("DATA").code == 354
+    client.send("Subject: %s\r\n\r\n" % subject)
+
+
+def test_first_mail_is_delivered_in_the_first_session(ring):
+    postfix = ring.start(**DEEP)
+    with greeted(postfix) as client:
+        client.deliver(subject="first")
+        postfix.log.tells(client, CONNECT, PASS_NEW, RELAYED)
+    text = postfix.wait_for_mail("first")
+    assert "Received: from client.test (unknown [127.0.0.2])" in text
+    with postfix.connect() as client:
+        client.expect(GREETING)
+        client.deliver(subject="second")
+        postfix.log.tells(client, CONNECT, PASS_OLD)
+    postfix.wait_for_mail("second")
+
+
+def test_what_is_offered_is_what_smtpd_offers(ring):
+    postfix = ring.start(smtpd_discard_ehlo_keywords="dsn, etrn", **DEEP)
+    with greeted(postfix) as client:
+        client.deliver(subject="one")
+    with greeted(postfix, "127.0.0.3") as client:
+        offered = {line[4:].split()[0] for line in client.ask("EHLO x").lines}
+        assert "PIPELINING" not in offered
+        assert not {"DSN", "ETRN"} & offered
+        client.deliver(subject="two")
+    with postfix.connect("127.0.0.3") as client:
+        client.expect(GREETING)
+        smtpd = {line[4:].split()[0] for line in client.ask("EHLO x").lines}
+        assert offered <= smtpd
+
+
+def test_smtpd_refuses_the_recipient_itself(ring):
+    postfix = ring.start(**DEEP)
+    with greeted(postfix) as client:
+        client.ask("EHLO x")
+        client.ask("MAIL FROM:<a@b.test>", "250 2.1.0 Ok")
+        assert client.ask("RCPT TO:<nobody@elsewhere.test>").code == 554
+        client.ask("RSET", "250 2.0.0 Ok")
+        client.deliver(subject="after all")
+    postfix.wait_for_mail("after all")
+
+
+def test_defer_is_what_postscreen_does(ring):
+    postfix = ring.start(own={"doorbell_deep_pass_action": "defer"}, **DEEP)
+    with greeted(postfix) as client:
+        client.ask("HELO x")
+        client.ask("MAIL FROM:<a@b.test>", "250 2.1.0 Ok")
+        client.ask(
+            "RCPT TO:<inbox@example.test>",
+            "450 4.3.2 Service currently unavailable",
+        )
+        client.ask("QUIT", "221 2.0.0 Bye")
+    with postfix.connect() as client:
+        client.expect(GREETING)
+        client.deliver(subject="came back")
+        postfix.log.tells(client, CONNECT, PASS_OLD)
+
+
+def test_big_message(ring):
+    postfix = ring.start(message_size_limit="40000000", **DEEP)
+    line = b"x" * 998 + b"\r\n"
+    with greeted(postfix) as client:
+        to_data(client, "big")
+        for _ in range(30):
+            client.send(line * 1000)
+        assert client.ask("\r\n.").code == 250
+        client.ask("QUIT", "221 2.0.0 Bye")
+    assert len(postfix.wait_for_mail("big")) > 29_000_000
+
+
+def test_client_that_goes_away_in_the_middle_of_data(ring):
+    postfix = ring.start(**DEEP)
+    with greeted(postfix) as client:
+        to_data(client, "half")
+        client.send("half a message\r\n")
+        client.reset()
+    postfix.log.wait_for(
+        r"lost connection after DATA \(\d+ bytes\) from unknown\[127\.0\.0\.2\]"
+    )
+    assert postfix.inbox() == []
+
+
+def test_half_closed_client_hears_the_end(ring):
+    postfix = ring.start(**DEEP)
+    with greeted(postfix) as client:
+        to_data(client, "half closed")
+        client.send("text\r\n.\r\nQUIT\r\n")
+        client.half_close()
+        assert client.reply().code == 250
+        client.expect("221 2.0.0 Bye")
+        assert client.end() == b""
+    postfix.wait_for_mail("half closed")
+
+
+def test_smtpd_is_gone_then_back(ring):
+    postfix = ring.build(**DEEP)
+    postfix.without = ("smtpd",)
+    postfix.log.expect(r"warning: cannot connect to service private/smtpd: .*")
+    postfix.start()
+    with greeted(postfix) as client:
+        client.ask("HELO x")
+        client.ask("MAIL FROM:<a@b.test>", "250 2.1.0 Ok")
+        client.ask(
+            "RCPT TO:<inbox@example.test>",
+            "450 4.3.2 Service currently unavailable",
+        )
+        client.ask("QUIT", "221 2.0.0 Bye")
+    postfix.without = ()
+    postfix.reload()
+    with postfix.connect() as client:
+        client.expect(GREETING)
+        client.deliver(subject="known")
+        postfix.log.tells(client, CONNECT, PASS_OLD)
+
+
+def certificate(postfix):
+    key = postfix.directory + "/key.pem"
+    cert = postfix.directory + "/cert.pem"
+    subprocess.run(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mx.test"
+        " -keyout".split() + [key, "-out", cert],
+        check=True,
+        capture_output=True,
+    )
+    postfix.main.update(
+        smtpd_tls_security_level="may",
+        smtpd_tls_cert_file=cert,
+        smtpd_tls_key_file=key,
+        smtpd_tls_received_header="yes",
+    )
+
+
+def test_starttls_of_a_stranger_ends_in_smtpd(ring):
+    postfix = ring.build(**DEEP)
+    certificate(postfix)
+    postfix.start()
+    with greeted(postfix) as client:
+        assert "250-STARTTLS" in client.ask("EHLO client.test").lines
+        assert client.ask("STARTTLS").code == 220
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        client.socket = context.wrap_socket(client.socket)
+        client.deliver(subject="secret")
+        postfix.log.tells(client, CONNECT, RELAYED, PASS_NEW)
+    assert "TLSv1.3" in postfix.wait_for_mail("secret")
+
+
+def test_500_relayed_sessions_at_once(ring):
+    postfix = ring.build(
+        default_process_limit="60",
+        smtpd_client_connection_count_limit="0",
+        own={"doorbell_relay_limit": "500"},
+        **DEEP
+    )
+    # master(8) on there being fewer smtpd than clients, which is the point.
+    postfix.log.expect(r"warning: (service \"smtpd\"|to avoid|see http).*")
+    postfix.start()
+    crowd = [postfix.connect("127.0.%d.%d" % (8 + n // 200, n % 200 + 1))
+             for n in range(500)]
+    for client in crowd:
+        client.expect(TEASER, GREETING)
+    for client in crowd:
+        client.ask("EHLO x")
+        client.ask("MAIL FROM:<a@b.test>", "250 2.1.0 Ok")
+        client.send("RCPT TO:<inbox@example.test>\r\n")
+    waiting = list(crowd)
+    end = time.monotonic() + 90
+    while waiting and time.monotonic() < end:
+        client = waiting.pop(0)
+        assert client.reply(timeout=60).code == 250
+        client.ask("QUIT", "221 2.0.0 Bye")
+        client.close()
+    assert not waiting
+
+
+@pytest.mark.load
+def test_silent_zombies_cost_no_smtpd(ring):
+    """2,000 zombies that no list knows, five smtpd processes, 100 known and
+    100 new clients: all 200 deliver."""
+    postfix = ring.build(
+        smtpd_client_connection_count_limit="0",
+        own={"doorbell_late_handoff": "yes"},
+    )
+    postfix.smtpd_maxproc = "5"
+    postfix.log.expect(r"warning: (service \"smtpd\"|to avoid|see http).*")
+    postfix.start()
+    known = ["127.0.20.%d" % n for n in range(1, 101)]
+    met = [postfix.connect(source) for source in known]
+    for client in met:
+        client.expect(TEASER, GREETING)
+        client.close()
+    zombies = [
+        postfix.connect("127.0.%d.%d" % (30 + n // 200, n % 200 + 1))
+        for n in range(2000)
+    ]
+    for n, source in enumerate(known):
+        with postfix.connect(source) as client:
+            client.expect(GREETING)
+            client.deliver(subject="known %d" % n)
+    fresh = [postfix.connect("127.0.21.%d" % n) for n in range(1, 101)]
+    for n, client in enumerate(fresh):
+        client.expect(TEASER, GREETING)
+        client.deliver(subject="new %d" % n)
+    until(lambda: len(postfix.inbox()) == 200, "200 mails", timeout=60)
+    for zombie in zombies:
+        zombie.close()
