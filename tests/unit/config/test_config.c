@@ -239,8 +239,8 @@ static const struct {
     {"far miss", "doorbell_colour_of_the_door = red\n", NULL,
 	"W main.cf:1: unknown parameter doorbell_colour_of_the_door|"},
     {"not ours", "doorbel_greet_wait = 1\npostscreen_x = 1\n", NULL, ""},
-    {"later", "\npostscreen_pipelining_enable = yes\n", NULL,
-	"W main.cf:2: postscreen_pipelining_enable = yes has no effect yet in "
+    {"later", "\ndoorbell_failure_rate_limit = 5\n", NULL,
+	"W main.cf:2: doorbell_failure_rate_limit = 5 has no effect yet in "
 	"this release|"},
     {"later, not in force",
 	"postscreen_pipelining_enable = no\n"
@@ -254,10 +254,10 @@ static const struct {
 	"E doorbell.cf:1: doorbell_late_handoff: yes or no expected, not "
 	"\"yesno\"|"},
     {"later, both", "doorbell_connection_rate_limit = 9\n",
-	"doorbell_late_handoff = yes\n",
-	"W doorbell.cf:1: doorbell_late_handoff = yes has no effect yet in "
-	"this release|"
+	"doorbell_failure_rate_limit = 5\n",
 	"W main.cf:1: doorbell_connection_rate_limit = 9 has no effect yet in "
+	"this release|"
+	"W doorbell.cf:1: doorbell_failure_rate_limit = 5 has no effect yet in "
 	"this release|"},
     {"later, but inert",
 	"doorbell_late_handoff = no\n"
