@@ -27,6 +27,11 @@ enum port_holder edit_plan_holder(const struct master_entry *port);
 const struct master_entry *edit_plan_port(
     const struct master_cf *cf, const char *service, struct errtext *why);
 
+/* Another entry than `port` has a screen on it, which needs smtpd's service of
+ * type pass, too. */
+bool edit_plan_has_other_screen(
+    const struct master_cf *cf, const struct master_entry *port);
+
 struct edit_plan {
 	const struct master_entry *port; /* now; never NULL */
 	const struct master_entry *pass; /* now; may be NULL */

@@ -71,6 +71,20 @@ edit_plan_holder(const struct master_entry *port)
 	return HOLDER_OTHER;
 }
 
+bool
+edit_plan_has_other_screen(
+    const struct master_cf *cf, const struct master_entry *port)
+{
+	for (size_t i = 0; i < cf->entries; i++) {
+		const struct master_entry *e = &cf->entry[i];
+
+		if (e != port && (master_entry_runs(e, "doorbelld") ||
+				     master_entry_runs(e, "postscreen")))
+			return true;
+	}
+	return false;
+}
+
 /* --- putting it in -------------------------------------------------------- */
 
 /* "n" would mean root: the screen does not run as root. */
@@ -195,6 +209,7 @@ edit_plan_disable(struct edit_plan *plan, const struct master_cf *cf,
 		return errtext_set(why, no_memory), -1;
 	/* What was there before has not been ours to change. */
 	plan->pass_goes = plan->pass != NULL &&
+			  !edit_plan_has_other_screen(cf, port) &&
 			  master_cf_find(old, span_str(pass), "pass") == NULL;
 	return 0;
 }

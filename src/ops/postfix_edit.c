@@ -57,7 +57,9 @@ say_plan(const struct postfix_job *job)
 static void
 say_end(const struct postfix_job *job)
 {
-	if (job->runs)
+	if (geteuid() != 0)
+		printf("If Postfix runs, it will be told to reload.\n");
+	else if (job->runs)
 		printf("Postfix runs and will be told to reload.\n");
 	else
 		printf("Postfix does not run; nothing to reload.\n");
@@ -161,19 +163,27 @@ copy_program(struct postfix_job *job, struct errtext *why)
 	return rc;
 }
 
+/* Then the copy is from before that, and good for both. */
+static bool
+serves_elsewhere(const struct postfix_job *job)
+{
+	return edit_plan_has_other_screen(&job->site.master, job->port);
+}
+
 static int
 enable_steps(struct postfix_job *job, struct errtext *why)
 {
-	const struct undo_file *master;
+	const struct undo_file *master, *kept;
 
 	if ((master = undo_remember(&job->undo, job->master, why)) == NULL ||
-	    undo_remember(&job->undo, job->kept, why) == NULL)
+	    (kept = undo_remember(&job->undo, job->kept, why)) == NULL)
 		return -1;
 	if (!master->existed) {
 		errtext_set(why, "%s is gone", job->master);
 		return -1;
 	}
 	if (job->plan.new_port != NULL &&
+	    !(kept->existed && serves_elsewhere(job)) &&
 	    replace_write(job->kept, buf_span(&master->bytes),
 		master->st.st_mode & 07777, master->st.st_uid,
 		master->st.st_gid, why) < 0)
@@ -296,7 +306,7 @@ disable_steps(struct postfix_job *job, struct errtext *why)
 	    (kept = undo_remember(&job->undo, job->kept, why)) == NULL ||
 	    put_back(job, master, kept, why) < 0)
 		return -1;
-	if (unlink(job->kept) < 0) {
+	if (!serves_elsewhere(job) && unlink(job->kept) < 0) {
 		errtext_set(why, "%s: %s", job->kept, strerror(errno));
 		return -1;
 	}
@@ -377,6 +387,15 @@ static const enum postfix_status holder_status[] = {
     [HOLDER_OTHER] = POSTFIX_OTHER,
 };
 
+/* Only root may ask. */
+static const char *
+running(const struct postfix_job *job)
+{
+	if (geteuid() != 0)
+		return "";
+	return job->runs ? "; Postfix runs" : "; Postfix does not run";
+}
+
 int
 postfix_status(const struct postfix_request *request)
 {
@@ -391,10 +410,9 @@ postfix_status(const struct postfix_request *request)
 	}
 	holder = edit_plan_holder(job.port);
 	command = job.port->field[MASTER_COMMAND];
-	printf("%.*s: %.*s (%s; Postfix %s)\n",
-	    (int)job.port->field[MASTER_SERVICE].n,
+	printf("%.*s: %.*s (%s%s)\n", (int)job.port->field[MASTER_SERVICE].n,
 	    job.port->field[MASTER_SERVICE].p, (int)command.n, command.p,
-	    job.master, job.runs ? "runs" : "does not run");
+	    job.master, running(&job));
 	postfix_job_end(&job);
 	return (int)holder_status[holder];
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
  * so what it wrote is read again: the two entries have to say what was planned,
  * and all other lines what they said before. */
 
-enum { TEST_WORDS_MAX = 256 };
+enum { TEST_WORDS_MAX = 256, TEST_SAID_MAX = 64 * 1024 };
 #define PRIVATE "private/"
 
 static int
@@ -249,6 +250,24 @@ postfix_job_edit(struct postfix_job *job, struct errtext *why)
 
 /* --- checking and taking up ------------------------------------------------ */
 
+/* All that it says is for the admin, also when it is content. */
+static int
+run_test(const char *const *argv, struct errtext *why)
+{
+	struct buf said;
+	int status;
+
+	buf_init(&said, TEST_SAID_MAX);
+	status = command_run(argv, COMMAND_WAIT_MS, &said, why);
+	if (status > 0)
+		errtext_set(why, "doorbelld -t: the configuration has errors");
+	fflush(stdout);
+	if (said.n > 0)
+		(void)fwrite(said.p, 1, said.n, stderr);
+	buf_clear(&said);
+	return status == 0 ? 0 : -1;
+}
+
 static int
 test_with(
     struct postfix_job *job, const struct words *words, struct errtext *why)
@@ -269,7 +288,7 @@ test_with(
 		argv[n++] = words->at[i];
 	}
 	argv[n] = NULL;
-	return command_must(argv, COMMAND_WAIT_MS, why);
+	return run_test(argv, why);
 }
 
 int

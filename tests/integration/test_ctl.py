@@ -208,6 +208,27 @@ def test_disable_keeps_what_was_changed_meanwhile(ring):
     )
 
 
+def test_two_addresses(ring):
+    postfix = plain(ring, "")
+    second = "127.0.0.1:%d" % (postfix.port + 1)
+    postfix.stop()
+    with open(os.path.join(postfix.config, "master.cf"), "a") as f:
+        f.write("%s inet n - n - 1 smtpd\n" % second)
+    ctl = Ctl(postfix)
+    before = read(postfix)
+    ctl.edit("enable")
+    ctl("postfix", "enable", second)
+    assert read(postfix, "master.cf.before-doorbell") == before
+    ctl.edit("disable")
+    ctl.edit("status", status=4)
+    ctl("postfix", "status", second)
+    assert entry(postfix, "smtpd", "pass")
+    ctl("postfix", "disable", second)
+    ctl("postfix", "status", second, status=4)
+    assert not entry(postfix, "smtpd", "pass")
+    assert "master.cf.before-doorbell" not in os.listdir(postfix.config)
+
+
 def test_disable_needs_to_know_what_was(ring):
     postfix = ring.start()
     ctl = Ctl(postfix)

@@ -102,6 +102,11 @@ test_disable(void **state)
 	    {"postscreen was there", with,
 		"smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n",
 		"smtp inet n - y - 1 postscreen", false, false},
+	    {"another screen needs smtpd",
+		"smtp inet n - y - 1 doorbelld\n[::1]:25 inet n - y - 1 "
+		"doorbelld\nsmtpd pass - - y - - smtpd\n",
+		"smtp inet n - y - - smtpd\n[::1]:25 inet n - y - - smtpd\n",
+		"smtp inet n - y - - smtpd", false, false},
 	    {"nothing to do", "smtp inet n - y - - smtpd\n",
 		"smtp inet n - y - - smtpd -v\n", NULL, false, false},
 	    {"the copy has no such service", with, "25 inet n - y - - smtpd\n",
