@@ -3,11 +3,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import time
 
 import pytest
 
+import processes
 from client import Client
 from scripts import GREETING, PASS_NEW, PASS_OLD, TEASER, passes
 from waiting import GENEROUS_S, until
@@ -47,14 +49,15 @@ class Ctl:
 
 
 def files(postfix):
-    """What is in the config directory and beside the programs."""
+    """All files of the configuration and beside the programs, and whose."""
     found = {}
     for directory in postfix.config, postfix.daemons:
         for name in os.listdir(directory):
             path = os.path.join(directory, name)
             if not os.path.islink(path):
+                st = os.stat(path)
                 with open(path, "rb") as f:
-                    found[path] = f.read()
+                    found[path] = st.st_mode, st.st_uid, st.st_gid, f.read()
     return found
 
 
@@ -302,6 +305,38 @@ def test_a_step_that_fails_leaves_all_as_it_was(ring, breaking):
     assert "every file is as it was" in ctl.stderr
     assert files(postfix) == before
     mail_flows(postfix, "still")
+
+
+def test_interrupted_in_the_middle(ring):
+    postfix = plain(ring, "-o smtpd_banner=$myhostname")
+    command_directory(postfix, '[ "$3" = check ] && exec sleep 60')
+    ctl = Ctl(postfix)
+    before = files(postfix)
+    run = subprocess.Popen(
+        [
+            ctl.program,
+            "-c",
+            postfix.config,
+            "postfix",
+            "enable",
+            str(postfix.port),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until(lambda: "doorbelld" in read(postfix), "the edit")
+    # Nobody else may change this Postfix meanwhile.
+    ctl.edit("enable", status=1)
+    assert "another doorbellctl is at work" in ctl.stderr
+    # What Ctrl-C does: all of the terminal's processes get it.
+    until(lambda: processes.children(run.pid, "sleep"), "postfix check")
+    os.killpg(run.pid, signal.SIGINT)
+    said = run.communicate(timeout=GENEROUS_S)[1]
+    assert run.returncode == -signal.SIGINT
+    assert "every file is as it was" in said
+    assert files(postfix) == before
 
 
 def test_disable_that_fails_leaves_doorbelld_in(ring):
