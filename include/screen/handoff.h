@@ -12,23 +12,35 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "base/clock.h"
 #include "net/loop.h"
 
 #define HANDOFF_WAIT_MS (100 * 1000) /* in our queue, and in smtpd's */
-#define HANDOFF_RETRY_MS 50          /* when smtpd's queue is full */
+#define HANDOFF_SLOW_MS 1000 /* a longer wait means that smtpd is behind */
+#define HANDOFF_CALM_MS (60 * 1000) /* without one before that is over */
+#define HANDOFF_RETRY_MS 50         /* when smtpd's queue is full */
 
 struct handoff;
 TAILQ_HEAD(handoff_list, handoff);
 
 struct handoff_queue {
 	struct handoff_list known, strangers; /* waiting, oldest first */
+	struct handoff_list by_age;           /* all of them, oldest first */
 	size_t waiting;
-	size_t in_flight;         /* sent, smtpd has not answered */
+	size_t in_flight; /* sent, smtpd has not answered */
+	struct loop_timer
+	    look; /* once a second while there is anything to see */
+	struct mono slow_until;   /* smtpd counts as behind */
 	struct loop_timer retry;  /* smtpd's queue was full */
 	struct loop_later runner; /* a place became free */
 };
 
 void handoff_queue_init(struct handoff_queue *q, struct loop *loop);
+/* Somebody has begun to wait for smtpd: watch how long it takes. */
+struct screen;
+void handoff_watch_server(struct screen *screen);
+/* smtpd is, or was not long ago, more than HANDOFF_SLOW_MS behind. */
+bool handoff_server_is_slow(const struct screen *screen);
 /* Nothing waits any more: stop the timer. */
 void handoff_queue_stop(struct handoff_queue *q);
 

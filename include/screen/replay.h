@@ -48,6 +48,8 @@ struct session *replay_session(struct stream *server);
 /* smtpd's refusal, with line endings. */
 struct span replay_refusal(const struct replay *r);
 
+/* How long the oldest that smtpd has not greeted has waited; -1: there is none. */
+int64_t replay_oldest_ms(const struct screen *screen, struct mono now);
 void replay_queue_init(struct screen *screen);
 void replay_queue_stop(struct screen *screen);
 

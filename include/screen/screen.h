@@ -31,6 +31,7 @@ TAILQ_HEAD(replay_list, replay);
 /* Sessions on their second way to smtpd (screen/replay.c). */
 struct replay_queue {
 	struct replay_list waiting; /* oldest first */
+	struct replay_list asked;   /* smtpd has not greeted them yet */
 	size_t active;              /* of relay_limit */
 	struct loop_timer retry;    /* smtpd's queue was full */
 	struct loop_later runner;   /* a place became free */
@@ -48,8 +49,9 @@ struct screen {
 	struct replay_queue replays;
 	struct session_list sessions; /* alive, oldest first */
 	struct session_list ended;    /* freed after this tick */
-	bool stress;
-	screen_empty_fn *on_empty; /* set while draining */
+	bool crowded;                 /* by the number of sessions */
+	bool stress;                  /* or because smtpd is behind */
+	screen_empty_fn *on_empty;    /* set while draining */
 	void *on_empty_arg;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "net/fdpass.h"
+#include "screen/replay.h"
 #include "screen/session.h"
 #include "screen/verdict.h"
 
@@ -18,11 +19,14 @@ struct handoff {
 	struct session *session;
 	bool queued, known;
 	bool lost_once; /* smtpd died with it in its queue */
+	struct mono since;
 	TAILQ_ENTRY(handoff) others;
+	TAILQ_ENTRY(handoff) older;
 	struct fdpass pass;
 };
 
 static void handoff_queue_run(struct screen *screen);
+static void on_look(struct loop_timer *timer);
 
 static void
 on_retry(struct loop_timer *timer)
@@ -36,17 +40,63 @@ on_free_place(struct loop_later *later)
 	handoff_queue_run(OWNER_OF(later, struct screen, handoffs.runner));
 }
 
+/* --- is smtpd behind? ------------------------------------------------------ */
+static bool
+somebody_waits_long(struct screen *screen, struct mono now)
+{
+	const struct handoff *oldest = TAILQ_FIRST(&screen->handoffs.by_age);
+
+	if (oldest != NULL &&
+	    mono_between(oldest->since, now) >= HANDOFF_SLOW_MS)
+		return true;
+	return replay_oldest_ms(screen, now) >= HANDOFF_SLOW_MS;
+}
+
+bool
+handoff_server_is_slow(const struct screen *screen)
+{
+	return mono_between(
+		   loop_now(screen->loop), screen->handoffs.slow_until) > 0;
+}
+
+void
+handoff_watch_server(struct screen *screen)
+{
+	struct loop_timer *look = &screen->handoffs.look;
+
+	if (!loop_timer_is_running(look))
+		(void)loop_timer_start(look, HANDOFF_SLOW_MS);
+}
+
+static void
+on_look(struct loop_timer *timer)
+{
+	struct screen *screen = OWNER_OF(timer, struct screen, handoffs.look);
+	struct mono now = loop_now(screen->loop);
+
+	if (somebody_waits_long(screen, now))
+		screen->handoffs.slow_until = mono_after(now, HANDOFF_CALM_MS);
+	if (handoff_server_is_slow(screen) ||
+	    !TAILQ_EMPTY(&screen->handoffs.by_age) ||
+	    replay_oldest_ms(screen, now) >= 0)
+		handoff_watch_server(screen);
+	screen_update_stress(screen);
+}
+
 void
 handoff_queue_init(struct handoff_queue *q, struct loop *loop)
 {
 	TAILQ_INIT(&q->known);
 	TAILQ_INIT(&q->strangers);
+	TAILQ_INIT(&q->by_age);
+	loop_timer_init(&q->look, loop, on_look);
 	loop_timer_init(&q->retry, loop, on_retry);
 }
 
 void
 handoff_queue_stop(struct handoff_queue *q)
 {
+	loop_timer_stop(&q->look);
 	loop_timer_stop(&q->retry);
 	loop_later_cancel(&q->runner);
 }
@@ -222,6 +272,9 @@ handoff_begin(struct session *s)
 	if ((s->handoff = h) == NULL)
 		return turn_away(s, VERDICT_NO_RESOURCES, VERDICT_NO_RESOURCES);
 	h->session = s;
+	h->since = loop_now(s->screen->loop);
+	TAILQ_INSERT_TAIL(&q->by_age, h, older);
+	handoff_watch_server(s->screen);
 	h->known = s->standing != STANDING_STRANGER;
 	/* One deadline from here on, however often smtpd is tried. */
 	if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0)
@@ -267,6 +320,7 @@ handoff_end(struct session *s)
 
 	if (h == NULL)
 		return;
+	TAILQ_REMOVE(&q->by_age, h, older);
 	if (h->queued)
 		dequeue(q, h);
 	if (s->passed_on) {

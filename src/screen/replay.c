@@ -21,7 +21,9 @@ enum { SERVER_INPUT_MAX = 16384, LINES_MAX = 2 };
 struct replay {
 	struct session *session;
 	TAILQ_ENTRY(replay) others;
+	struct mono since;
 	bool queued;  /* waits for a place, or for smtpd's queue */
+	bool asked;   /* smtpd has not greeted it yet */
 	bool counted; /* has one of relay_limit places */
 	replay_fn *fn;
 	char *lines[LINES_MAX]; /* hello and mail with CRLF; NULL: not said */
@@ -51,6 +53,7 @@ void
 replay_queue_init(struct screen *screen)
 {
 	TAILQ_INIT(&screen->replays.waiting);
+	TAILQ_INIT(&screen->replays.asked);
 	loop_timer_init(&screen->replays.retry, screen->loop, on_retry);
 }
 
@@ -87,8 +90,17 @@ learn(struct replay *r, const struct response *response)
 }
 
 static void
+leave_asked(struct replay *r)
+{
+	if (r->asked)
+		TAILQ_REMOVE(&r->session->screen->replays.asked, r, others);
+	r->asked = false;
+}
+
+static void
 take_response(struct replay *r, const struct response *response)
 {
+	leave_asked(r);
 	learn(r, response);
 	if (response->code >= 400) {
 		(void)buf_add(
@@ -181,6 +193,8 @@ connect_now(struct replay *r)
 	case FDPASS_SENT:
 		r->counted = true;
 		s->screen->replays.active++;
+		r->asked = true;
+		TAILQ_INSERT_TAIL(&s->screen->replays.asked, r, others);
 		close_smtpd_end(r);
 		break;
 	case FDPASS_BUSY:
@@ -243,6 +257,8 @@ replay_start(
 	}
 	TAILQ_INSERT_TAIL(&q->waiting, r, others);
 	r->queued = true;
+	r->since = loop_now(s->screen->loop);
+	handoff_watch_server(s->screen);
 	loop_later_add(s->screen->loop, &q->runner, on_free_place);
 	return 0;
 }
@@ -257,6 +273,7 @@ replay_free(struct session *s)
 		return;
 	if (r->queued)
 		TAILQ_REMOVE(&q->waiting, r, others);
+	leave_asked(r);
 	if (r->counted)
 		q->active--;
 	fdpass_cancel(&r->pass);
@@ -277,6 +294,21 @@ finish(struct replay *r, enum replay_result result)
 	struct session *s = r->session;
 
 	session_follow(s, r->fn(s, result));
+}
+
+static int64_t
+age_ms(const struct replay *r, struct mono now)
+{
+	return r == NULL ? -1 : mono_between(r->since, now);
+}
+
+int64_t
+replay_oldest_ms(const struct screen *screen, struct mono now)
+{
+	int64_t waiting = age_ms(TAILQ_FIRST(&screen->replays.waiting), now);
+	int64_t asked = age_ms(TAILQ_FIRST(&screen->replays.asked), now);
+
+	return waiting > asked ? waiting : asked;
 }
 
 struct stream *

@@ -106,9 +106,11 @@ void
 screen_update_stress(struct screen *screen)
 {
 	const struct config *cfg = config_under(screen->policy->config, false);
-	bool stress =
-	    quota_stress(screen->quota, screen->stress, cfg->pre_queue_limit);
+	bool stress;
 
+	screen->crowded =
+	    quota_stress(screen->quota, screen->crowded, cfg->pre_queue_limit);
+	stress = screen->crowded || handoff_server_is_slow(screen);
 	if (stress == screen->stress)
 		return;
 	screen->stress = stress;
