@@ -50,6 +50,7 @@ struct policy {
 	bool ipv4, ipv6;  /* the address families that smtpd speaks */
 	char *smtpd_path; /* where hand-offs go */
 	char *keywords;   /* that smtpd offers, newlines between */
+	bool knows_keywords;   /* they were heard, not guessed */
 	bool words_by_default; /* respectful_logging=no, but not by choice */
 	size_t
 	    session_ceiling; /* beyond it nobody is accepted, however known */
@@ -78,8 +79,8 @@ bool policy_speaks(const struct policy *p, const struct addr *a);
 
 /* Whether connections from `peer` begin with a PROXY header. */
 bool policy_has_proxy(const struct policy *p, const struct addr *peer);
-/* smtpd's answer to EHLO: its keywords are what good clients are offered from
- * now on, less those that our part of the session cannot keep. */
+/* smtpd's answer to EHLO: from the first one on its keywords are what good
+ * clients are offered, less those that our part of the session cannot keep. */
 void policy_learn_keywords(struct policy *p, struct span response);
 /* The EHLO lines for clients that may still come to smtpd, newlines between. */
 const char *policy_keywords(const struct policy *p);

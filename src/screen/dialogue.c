@@ -101,8 +101,6 @@ dialogue_begin(struct session *s)
 	buf_init(&d->out, REPLY_MAX);
 	onward_init(&d->onward, s->policy->line_length_limit);
 	deep_begin(s);
-	if (onward_is_open(s))
-		d->engine.offer = policy_keywords(s->policy);
 	if (say_greeting(s) < 0 ||
 	    stream_talk(&s->stream, s->policy->line_length_limit + 1) < 0 ||
 	    restart_deadline(s) < 0)
@@ -267,6 +265,8 @@ interpret(struct session *s, const struct command *c, struct span text,
 	enum engine_outcome outcome;
 	enum phase wish;
 
+	/* Asked for each time: the policy learns. */
+	d->engine.offer = onward_is_open(s) ? policy_keywords(s->policy) : NULL;
 	outcome = engine_take(&d->engine, text, &refusal, &d->out);
 	if (d->tell_keywords && outcome == ENGINE_GO_ON &&
 	    d->engine.last == COMMAND_EHLO)

@@ -350,6 +350,8 @@ policy_learn_keywords(struct policy *p, struct span response)
 	struct buf out;
 	char *learned;
 
+	if (p->knows_keywords)
+		return;
 	buf_init(&out, KEYWORDS_MAX);
 	(void)response_line(&response, &text); /* the host's name */
 	while (response_line(&response, &text)) {
@@ -360,6 +362,7 @@ policy_learn_keywords(struct policy *p, struct span response)
 	if ((learned = mem_strndup(out.n > 0 ? out.p : "", out.n)) != NULL) {
 		mem_free(p->keywords);
 		p->keywords = learned;
+		p->knows_keywords = true;
 	}
 	buf_clear(&out);
 }
