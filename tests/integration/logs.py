@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The log of one instance: read while it grows, waited on, and compared.
 
-Lines are taken apart with the framing that LOGS promises; a line that does not
+Lines are taken apart with the framing that doorbelld(8) promises; a line that does not
 fit it is an error of the test run, whoever wrote it.
 """
 

@@ -3,7 +3,7 @@
 
 The same scenario runs with either, which shows "same verdicts, same log
 lines". Whatever a scenario expects differently is a line here, with the reason
-in PRODUCT or LOGS, and nowhere else."""
+in its comment, and nowhere else."""
 
 import os
 import re
@@ -31,18 +31,18 @@ class Screener:
             self.inexact = 0.0
         else:
             self.path = None
-            # Whole-second timers, up to a second early (LOGS 8): 2 is the
+            # Whole-second timers, up to a second early: 2 is the
             # shortest wait that is one.
             self.greet_wait = 2
             self.time = r"(?:0|0\.\d{1,2}|[1-9](?:\.[1-9])?|\d{2,})"
             self.inexact = 1.0
 
-    # LOGS 10, row 4: a drop acts as soon as the verdict is certain.
+    # A drop acts as soon as the verdict is certain.
     @property
     def drops_early(self):
         return self.is_doorbelld
 
-    # PRODUCT 3: pre_queue_limit refuses nobody, post_queue_limit queues.
+    # pre_queue_limit refuses nobody, post_queue_limit queues.
     @property
     def refuses_at_limits(self):
         return not self.is_doorbelld
@@ -54,7 +54,7 @@ class Screener:
         return self.is_doorbelld
 
     def helo(self, word):
-        """LOGS 10, row 6: the HELO name cannot forge log fields."""
+        """The HELO name cannot forge log fields."""
         return re.sub("[<>,]", "?", word) if self.is_doorbelld else word
 
     def pregreet(self, text):
@@ -72,13 +72,13 @@ class Screener:
         )
 
     def discarding(self, keywords):
-        """LOGS 10, row 7: a colon between address and port. The place for
+        """A colon between address and port. The place for
         both is left open."""
         colon = ":" if self.is_doorbelld else ""
         return "[%%s]%s%%d: discarding EHLO keywords: %s" % (colon, keywords)
 
     def incomplete(self, score):
-        """LOGS 10, row 11: the story says when a score lacks an answer."""
+        """The story says when a score lacks an answer."""
         if not self.is_doorbelld:
             return []
         return ["DNSBL score %d incomplete for C" % score]

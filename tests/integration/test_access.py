@@ -211,7 +211,7 @@ def test_disrespectful_words(ring, action):
 
 @pytest.mark.parametrize("kind", ["cidr", "texthash", "hash"])
 def test_changed_table_is_taken_up_and_loses_no_session(ring, kind):
-    """postscreen watches the indexed ones only (LOGS 10, row 16)."""
+    """postscreen watches the indexed ones only."""
     if kind != "hash" and not ring.screener.is_doorbelld:
         pytest.skip("postscreen reads this type once")
     postfix = ring.build(

@@ -211,7 +211,7 @@ BAD = [
 
 
 def trouble(postfix, text, client):
-    """The line about a peer; LOGS 10, row 8: only doorbelld names it."""
+    """The line about a peer; only doorbelld names it."""
     line = "warning: haproxy read: " + text
     if postfix.screener.is_doorbelld:
         line += " from " + client.me
