@@ -20,6 +20,9 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
+/* Use `size` bytes of the caller's, one of them for the NUL: such a buffer
+ * needs no memory, cannot run out of it, and is not given to buf_clear(). */
+void buf_borrow(struct buf *b, char *room, size_t size);
 /* Give the memory back; the buffer may be used again. */
 void buf_clear(struct buf *b);
 /* Forget the contents, keep the memory. */

@@ -22,6 +22,13 @@ buf_init(struct buf *b, size_t max)
 }
 
 void
+buf_borrow(struct buf *b, char *room, size_t size)
+{
+	must(size > 0);
+	*b = (struct buf){.p = room, .cap = size, .max = size - 1};
+}
+
+void
 buf_clear(struct buf *b)
 {
 	mem_free(b->p);

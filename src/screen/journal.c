@@ -140,10 +140,11 @@ journal_write(struct journal *j, enum journal_event event,
     const struct journal_line *line)
 {
 	const struct journal_row *row = &rows[event];
+	char text[LINE_MAX_BYTES + 1]; /* "no memory" is news, too */
 	struct buf out;
 
 	j->seen[event]++;
-	buf_init(&out, LINE_MAX_BYTES);
+	buf_borrow(&out, text, sizeof(text));
 	(void)buf_add_str(&out, line->old_words ? row->old_word : row->word);
 	for (const char *p = row->rest; *p != '\0'; p++) {
 		if (*p == '%')
@@ -153,7 +154,6 @@ journal_write(struct journal *j, enum journal_event event,
 	}
 	if (out.n > 0)
 		log_line(row->level, row->voice, "%.*s", (int)out.n, out.p);
-	buf_clear(&out);
 }
 
 void

@@ -214,6 +214,18 @@ reap(struct loop_later *later)
 		screen->on_empty(screen, screen->on_empty_arg);
 }
 
+/* Without memory: no footer, but a client is never left without a word. */
+static void
+say_plainly(struct session *s, const struct reply *reply)
+{
+	char text[2 * VERDICT_TEXT_MAX];
+	struct buf out;
+
+	buf_borrow(&out, text, sizeof(text));
+	if (reply_part(reply, false, &out) == 0)
+		(void)stream_write(&s->stream, out.p, out.n);
+}
+
 static void
 say_farewell(struct session *s)
 {
@@ -226,6 +238,8 @@ say_farewell(struct session *s)
 	buf_init(&out, STREAM_OUTPUT_MAX);
 	if (reply_render(&reply, &style, &out) == 0)
 		(void)stream_write(&s->stream, out.p, out.n);
+	else
+		say_plainly(s, &reply);
 	buf_clear(&out);
 }
 

@@ -59,16 +59,14 @@ verdict_reply(const struct session *s, enum verdict v, bool closing,
 	const struct verdict_row *row = &rows[v];
 	struct buf out;
 
-	buf_init(&out, VERDICT_TEXT_MAX - 1);
+	buf_borrow(&out, text, VERDICT_TEXT_MAX);
 	for (const char *p = row->text; *p != '\0'; p++) {
 		if (*p == '%' && p[1] != '\0')
 			add_field(s, *++p, &out);
 		else
 			(void)buf_add_char(&out, *p);
 	}
-	memcpy(text, out.n > 0 ? out.p : "", out.n);
 	text[out.n] = '\0';
-	buf_clear(&out);
 	return (struct reply){
 	    .code = closing ? row->drop : row->enforce,
 	    .enhanced = row->enhanced,

@@ -2,7 +2,7 @@
 /* tests/replay/replay.c - play scenarios against the real screening rooms, on a
  * virtual clock, without sockets, name servers or Postfix. The language is
  * described in tests/README.md. */
-/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache */
+/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_fdpass.h"
 #include "support/fake_loop.h"
+#include "support/fake_mem.h"
 #include "support/fake_resolver.h"
 #include "support/fake_stream.h"
 
@@ -28,6 +29,7 @@ enum {
 	LABELS_MAX = 256,
 	SETTINGS_MAX = 64,
 	LOG_MAX = 4 * 1024 * 1024,
+	LOG_FIRST = 4096, /* room for lines about memory that is gone */
 	LINE_MAX_BYTES = 8192
 };
 
@@ -62,6 +64,7 @@ struct play {
 	size_t smtpd_heard; /* used up likewise */
 	size_t log_used;    /* by expectations so far */
 	unsigned played, failed;
+	bool no_memory;
 	bool broken; /* this scenario has failed */
 };
 
@@ -234,6 +237,8 @@ drop_curtain(struct play *p)
 {
 	if (p->name[0] == '\0')
 		return;
+	p->no_memory = false;
+	fake_mem_heal();
 	log_set_sink(NULL, NULL);
 	screen_free(&p->screen);
 	policy_unref(&p->policy);
@@ -311,7 +316,10 @@ do_connect(struct play *p, struct word *w, size_t n)
 			(void)addr_parse(span_str(w[i + 1].text), &server.addr);
 	}
 	g->heard = 0;
+	fake_mem_heal(); /* memory is short with us, not with the client */
 	g->fd = fake_stream_new_fd();
+	if (p->no_memory)
+		fake_mem_fail_after(0);
 	p->guest_count++;
 	screen_arrive(p->screen, g->fd, &client, &server);
 }
@@ -366,6 +374,27 @@ do_reset(struct play *p, struct word *w, size_t n)
 
 	if (g != NULL)
 		fake_stream_reset_by_client(g->fd);
+}
+
+/* breaks [LABEL]: with an error that is not how clients usually leave */
+static void
+do_breaks(struct play *p, struct word *w, size_t n)
+{
+	struct guest *g = take_guest(p, &w, &n);
+
+	if (g != NULL)
+		fake_stream_break(g->fd, ENOBUFS);
+}
+
+/* memory gone | memory back */
+static void
+do_memory(struct play *p, struct word *w, size_t n)
+{
+	p->no_memory = n > 0 && strcmp(w[0].text, "gone") == 0;
+	if (p->no_memory)
+		fake_mem_fail_after(0);
+	else
+		fake_mem_heal();
 }
 
 /* shakes [LABEL] [badly] */
@@ -628,6 +657,8 @@ static const struct verb actions[] = {
     {"client", do_client},
     {"hangup", do_hangup},
     {"reset", do_reset},
+    {"breaks", do_breaks},
+    {"memory", do_memory},
     {"shakes", do_shakes},
     {"deaf", do_deaf},
     {"hears", do_hears},
@@ -689,6 +720,8 @@ begin_scenario(struct play *p, const char *name)
 	drop_curtain(p);
 	(void)snprintf(p->name, sizeof(p->name), "%.255s", name);
 	buf_init(&p->log, LOG_MAX);
+	if (buf_reserve(&p->log, LOG_FIRST) == NULL)
+		complain(p, "no memory for the log");
 	for (size_t i = 0; i < sizeof(stage) / sizeof(*stage); i++) {
 		(void)snprintf(w.text, sizeof(w.text), "%s", stage[i]);
 		add_setting(p, "", &w);

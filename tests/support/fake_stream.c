@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-enum { CLIENTS_MAX = 4096, SOCKET_MAX = 1 << 24 };
+enum { CLIENTS_MAX = 4096, SOCKET_MAX = 1 << 24, HEARD_FIRST = 512 };
 
 /* The test's end of one connection. */
 struct client {
@@ -17,7 +17,7 @@ struct client {
 	struct buf heard;
 	bool watched; /* the peek stage waits for something */
 	bool hung_up;
-	bool reset;
+	int reset; /* the error that ended it */
 	bool blocked;
 	bool drained; /* STREAM_DRAINED is due */
 	bool closed, released;
@@ -51,6 +51,8 @@ fake_stream_new_fd(void)
 	must(client_count < CLIENTS_MAX);
 	buf_init(&clients[client_count].said, SOCKET_MAX);
 	buf_init(&clients[client_count].heard, SOCKET_MAX);
+	/* Who arrives when memory has run out can hear a goodbye. */
+	must(buf_reserve(&clients[client_count].heard, HEARD_FIRST) != NULL);
 	return FAKE_STREAM_FIRST_FD + client_count++;
 }
 
@@ -75,7 +77,13 @@ fake_stream_shake(int fd, bool well)
 void
 fake_stream_reset_by_client(int fd)
 {
-	client_of(fd)->reset = true;
+	client_of(fd)->reset = ECONNRESET;
+}
+
+void
+fake_stream_break(int fd, int error)
+{
+	client_of(fd)->reset = error;
 }
 
 static void
@@ -153,14 +161,14 @@ report_end(struct client *c)
 	struct stream *s = c->stream;
 
 	if (s->ended || (!s->talking && !c->watched) ||
-	    (!c->reset && !c->hung_up))
+	    (c->reset == 0 && !c->hung_up))
 		return false;
 	s->ended = true;
 	c->watched = false;
-	if (c->reset)
-		s->error = ECONNRESET;
-	s->broken = c->reset;
-	return report(c, c->reset ? STREAM_ERROR : STREAM_EOF);
+	if (c->reset != 0)
+		s->error = c->reset;
+	s->broken = c->reset != 0;
+	return report(c, c->reset != 0 ? STREAM_ERROR : STREAM_EOF);
 }
 
 static bool
@@ -211,7 +219,7 @@ deliver_one(struct client *c)
 		c->drained = false;
 		return report(c, STREAM_DRAINED);
 	}
-	if (c->reset)
+	if (c->reset != 0)
 		return report_end(c);
 	if (s->talking && read_on(c))
 		return true;

@@ -18,6 +18,8 @@ int fake_stream_new_fd(void);
 void fake_stream_say(int fd, const void *p, size_t n);
 void fake_stream_hang_up(int fd);
 void fake_stream_reset_by_client(int fd);
+/* The connection ends with this error of the kernel. */
+void fake_stream_break(int fd, int error);
 /* The client's part of a TLS handshake, done well or not. */
 void fake_stream_shake(int fd, bool well);
 /* The client stops reading, or reads on. */

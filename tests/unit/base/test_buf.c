@@ -195,6 +195,30 @@ test_no_memory(void **state)
 	assert_int_equal(fake_mem_live(), 0);
 }
 
+static void
+test_borrowed(void **state)
+{
+	char room[6];
+	struct buf b;
+
+	(void)state;
+	fake_mem_fail_after(0);
+	buf_borrow(&b, room, sizeof(room));
+	assert_holds(&b, "");
+	assert_int_equal(buf_add_str(&b, "abcde"), 0);
+	assert_holds(&b, "abcde");
+	assert_ptr_equal(b.p, room);
+	errno = 0;
+	assert_int_equal(buf_add_char(&b, 'f'), -1);
+	assert_int_equal(errno, EMSGSIZE);
+	assert_int_equal(buf_printf(&b, "%d", 1), -1);
+	assert_holds(&b, "abcde");
+	buf_reset(&b);
+	assert_int_equal(buf_printf(&b, "%d", 12345), 0);
+	assert_holds(&b, "12345");
+	fake_mem_heal();
+}
+
 int
 main(void)
 {
@@ -208,6 +232,7 @@ main(void)
 	    cmocka_unit_test(test_consume),
 	    cmocka_unit_test(test_consume_too_much),
 	    cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_borrowed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
