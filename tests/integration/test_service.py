@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import signal
+import time
 
 import pytest
 
@@ -216,6 +217,56 @@ def test_sweep_of_the_cache_is_logged_at_start(ring):
         + name % postfix.data
         + " full cleanup: retained=0 dropped=0 entries"
     )
+
+
+SWEEP = "cache .* full cleanup: retained=%d dropped=%d entries"
+
+
+def remembered_once(ring, **main):
+    """One client has passed, for a second; sweeps come every two."""
+    postfix = ring.start(
+        postscreen_greet_ttl="1s",
+        postscreen_cache_cleanup_interval="2s",
+        **main
+    )
+    passes(postfix)
+    return postfix
+
+
+def test_record_is_dropped_when_its_retention_is_over(ring):
+    postfix = remembered_once(ring, postscreen_cache_retention_time="1s")
+    postfix.log.wait_for(SWEEP % (0, 1))
+    postfix.log.wait_for(SWEEP % (0, 0), count=2)
+
+
+def test_record_is_retained_when_its_last_test_has_expired(ring):
+    postfix = remembered_once(ring)
+    postfix.log.wait_for(SWEEP % (1, 0), count=3)
+    assert not postfix.log.find(SWEEP % (0, 1))
+
+
+def test_without_an_interval_there_is_no_sweep(ring):
+    postfix = ring.start(postscreen_cache_cleanup_interval="0")
+    passes(postfix)
+    assert not postfix.log.find("cache .* cleanup: .*")
+
+
+@pytest.mark.own  # postscreen takes no notice of one alarm
+@pytest.mark.parametrize("limit,survives", [("10s", False), ("30s", True)])
+def test_watchdog_ends_a_loop_that_stands_still(ring, limit, survives):
+    """A stopped process is as still as a loop that never returns."""
+    postfix = ring.start(postscreen_watchdog_timeout=limit)
+    passes(postfix, PASS_NEW, subject="first")
+    pid = postfix.screener_pid()
+    if not survives:
+        postfix.log.expect(r"warning: process \S+ pid %d killed by .*" % pid)
+        postfix.log.expect(r"(warning|fatal|panic): watchdog.*")
+        postfix.log.expect(r"warning: process \S+ pid %d exit .*" % pid)
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(12)
+    os.kill(pid, signal.SIGCONT)
+    passes(postfix, PASS_NEW, source="127.0.0.3", subject="second")
+    assert (postfix.screener_pid() == pid) == survives
 
 
 def test_without_a_cache_everybody_is_new(ring):
