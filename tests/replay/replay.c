@@ -293,6 +293,20 @@ session_of(const struct play *p, const struct guest *g)
 }
 
 /* --- what may happen ------------------------------------------------------- */
+/* Memory is short with us, not with the client. */
+static void
+be_client(void)
+{
+	fake_mem_heal();
+}
+
+static void
+be_ourselves(const struct play *p)
+{
+	if (p->no_memory)
+		fake_mem_fail_after(0);
+}
+
 /* connect ADDRESS [as LABEL] [to ADDRESS] */
 static void
 do_connect(struct play *p, struct word *w, size_t n)
@@ -316,10 +330,9 @@ do_connect(struct play *p, struct word *w, size_t n)
 			(void)addr_parse(span_str(w[i + 1].text), &server.addr);
 	}
 	g->heard = 0;
-	fake_mem_heal(); /* memory is short with us, not with the client */
+	be_client();
 	g->fd = fake_stream_new_fd();
-	if (p->no_memory)
-		fake_mem_fail_after(0);
+	be_ourselves(p);
 	p->guest_count++;
 	screen_arrive(p->screen, g->fd, &client, &server);
 }
@@ -354,8 +367,10 @@ do_client(struct play *p, struct word *w, size_t n)
 		return;
 	if (n == 3 && num_parse(span_str(w[2].text), 1, 1000000, &times) < 0)
 		complain(p, "%s: not a number", w[2].text);
+	be_client();
 	while (times-- > 0)
 		fake_stream_say(g->fd, w[0].text, w[0].n);
+	be_ourselves(p);
 }
 
 static void
@@ -391,10 +406,8 @@ static void
 do_memory(struct play *p, struct word *w, size_t n)
 {
 	p->no_memory = n > 0 && strcmp(w[0].text, "gone") == 0;
-	if (p->no_memory)
-		fake_mem_fail_after(0);
-	else
-		fake_mem_heal();
+	fake_mem_heal();
+	be_ourselves(p);
 }
 
 /* shakes [LABEL] [badly] */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "config/params.h"
 #include "support/fake_mem.h"
 
 /* Configurations are written to a fresh directory; what is reported is
@@ -431,6 +432,66 @@ count_errors(enum config_severity severity, const char *file, int line,
 	*(int *)arg += severity == CONFIG_ERROR;
 }
 
+/* A value that each row takes and that is nobody's default. */
+static const char *
+odd_value(const struct param *param)
+{
+	const char *word;
+
+	switch (param->type) {
+	case PARAM_BOOL:
+		return strstr(param->twin_preset, "yes") != NULL ? "no" : "yes";
+	case PARAM_TIME:
+		return "77s";
+	case PARAM_NUMBER:
+		return strcmp(param->max, "0") == 0 ? "-7" : "77";
+	case PARAM_WORD:
+		word = strrchr(param->min, '|');
+		return word != NULL ? word + 1 : param->min;
+	case PARAM_TEXT:
+	case PARAM_RAW:
+		break;
+	}
+	return "static:odd";
+}
+
+static void
+assert_value(
+    struct fixture *f, const char *main_cf, const char *name, const char *want)
+{
+	struct config_set *set = load(f, main_cf, NULL, NULL);
+
+	if (set == NULL || strcmp(config_text(set, name), want) != 0)
+		fail_msg(
+		    "%s is not %s with %s: %s", name, want, main_cf, heard(f));
+	config_unref(&set);
+}
+
+/* Each postscreen_X is the default of doorbell_X, which wins. */
+static void
+test_every_twin(void **state)
+{
+	struct fixture *f = *state;
+	unsigned twins = 0;
+
+	for (size_t i = 0; i < params_count; i++) {
+		const struct param *row = &params_table[i];
+		char *text;
+
+		if (row->twin == NULL)
+			continue;
+		text = mem_printf("%s = %s\n", row->twin, odd_value(row));
+		assert_value(f, text, row->name, odd_value(row));
+		mem_free(text);
+		text = mem_printf("%s = %s\n%s = %s\n", row->name,
+		    odd_value(row), row->twin, row->twin_preset);
+		assert_value(f, text, row->name, odd_value(row));
+		mem_free(text);
+		twins++;
+	}
+	assert_true(twins > 40);
+}
+
 /* Wherever memory runs out: an error is said, or nothing is missing. */
 static void
 test_without_memory(void **state)
@@ -468,6 +529,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_inheritance),
+	    cmocka_unit_test(test_every_twin),
 	    cmocka_unit_test(test_stress_is_ours),
 	    cmocka_unit_test(test_problems),
 	    cmocka_unit_test(test_bad_override),
