@@ -83,6 +83,8 @@ struct span stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
 /* Let up to `input_max` bytes wait from now on: for streams that carry mail. */
 void stream_widen(struct stream *s, size_t input_max);
+/* The peer has closed or reset the connection and left nothing to read. */
+bool stream_has_left(const struct stream *s);
 /* We will send no more; call when nothing is unsent. */
 void stream_end(struct stream *s);
 /* Read no more for now (a reply is still unsent, say); and on again. */

@@ -50,6 +50,13 @@ enum session_tls {
 	SESSION_TLS_PROVEN /* enough was said inside */
 };
 
+/* Where the client's bytes stand in its TLS records. */
+struct session_record {
+	uint8_t header[5];
+	uint8_t header_n; /* of them read */
+	uint16_t left;    /* of the payload */
+};
+
 struct greet; /* the phases' own state, while they last */
 struct dialogue;
 struct handoff;
@@ -72,7 +79,8 @@ struct session {
 	uint8_t turn_away; /* enum verdict for the first command, 0: none */
 	uint8_t tls;       /* enum session_tls */
 	bool late; /* gets smtpd only when it says something that needs one */
-	size_t tls_bytes;
+	struct session_record record;
+	size_t tls_bytes; /* of application data */
 	struct screen *screen;
 	struct policy *policy;
 	struct quota_client *client_entry;

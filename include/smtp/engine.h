@@ -73,6 +73,8 @@ void engine_clear(struct engine *e);
  * engine_where() included. */
 enum engine_outcome engine_take(struct engine *e, struct span line,
     const struct reply *refusal, struct buf *out);
+/* Whether somebody else's offer (`offer`) has this keyword, and shows it. */
+bool engine_is_offered(const struct engine *e, enum keyword id);
 /* The "after ..." of log lines: the last command in upper case, "CONNECT" at
  * the start, "UNIMPLEMENTED" after an unknown one. */
 const char *engine_where(const struct engine *e);

@@ -442,6 +442,15 @@ stream_widen(struct stream *s, size_t input_max)
 	stream_rewatch(s, stream_may_read(s));
 }
 
+bool
+stream_has_left(const struct stream *s)
+{
+	char byte;
+	ssize_t got = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void
 stream_end(struct stream *s)
 {

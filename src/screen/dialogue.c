@@ -22,6 +22,7 @@ struct dialogue {
 	struct engine engine;
 	struct buf out;
 	struct onward onward;
+	bool smtpd_failed;  /* it is not asked twice in a session */
 	bool joining;       /* smtpd's other end goes to the relay */
 	bool tell_keywords; /* that EHLO announced fewer than to others */
 	bool tls_due; /* STARTTLS was answered: the handshake comes next */
@@ -212,11 +213,14 @@ static enum phase
 go_on_without_smtpd(struct session *s)
 {
 	char text[VERDICT_TEXT_MAX];
-	struct reply busy = verdict_reply(s, VERDICT_DEFER, false, text);
 	struct dialogue *d = s->dialogue;
+	struct reply busy = verdict_reply(s,
+	    s->tls == SESSION_TLS_ASKED ? VERDICT_NO_TLS : VERDICT_DEFER, false,
+	    text);
 	struct line line;
 
 	replay_free(s);
+	d->smtpd_failed = true;
 	s->tls = SESSION_TLS_NONE;
 	if (line_next(stream_input(&s->stream), s->policy->line_length_limit,
 		&line) == LINE_READY)
@@ -228,13 +232,41 @@ go_on_without_smtpd(struct session *s)
 	return take_lines(s);
 }
 
+/* smtpd is ready. While it was asked the client may have gone on without
+ * waiting for an answer: then it has failed after all, and hears so. */
+static enum phase
+join(struct session *s)
+{
+	struct dialogue *d = s->dialogue;
+	struct command c;
+	struct line line;
+	enum phase wish;
+
+	if (s->tls == SESSION_TLS_NONE &&
+	    line_next(stream_input(&s->stream), s->policy->line_length_limit,
+		&line) == LINE_READY) {
+		c = command_parse(line.text);
+		wish = deep_look_at_command(
+		    s, &c, engine_where(&d->engine), line.used);
+		if (wish != PHASE_STAY)
+			return wish;
+		if (!onward_is_open(s)) {
+			replay_free(s);
+			stream_resume(&s->stream);
+			return restart_deadline(s) < 0
+				   ? verdict_close(s, VERDICT_NO_RESOURCES)
+				   : take_lines(s);
+		}
+		verdict_settle(s);
+	}
+	d->joining = true;
+	return PHASE_RELAY;
+}
+
 static enum phase
 on_replayed(struct session *s, enum replay_result result)
 {
-	if (result == REPLAY_FAILED)
-		return go_on_without_smtpd(s);
-	s->dialogue->joining = true;
-	return PHASE_RELAY;
+	return result == REPLAY_FAILED ? go_on_without_smtpd(s) : join(s);
 }
 
 /* The line stays in the buffer: it is for smtpd to answer. */
@@ -264,9 +296,6 @@ interpret(struct session *s, const struct command *c, struct span text,
 	struct reply refusal = verdict_reply(s, v, false, refused);
 	enum engine_outcome outcome;
 	enum phase wish;
-
-	/* Asked for each time: the policy learns. */
-	d->engine.offer = onward_is_open(s) ? policy_keywords(s->policy) : NULL;
 	outcome = engine_take(&d->engine, text, &refusal, &d->out);
 	if (d->tell_keywords && outcome == ENGINE_GO_ON &&
 	    d->engine.last == COMMAND_EHLO)
@@ -291,6 +320,22 @@ start_tls(struct session *s)
 	return PHASE_STAY;
 }
 
+/* What EHLO may say to a client that still may come to smtpd: asked for each
+ * time, as the policy learns. AUTH is for those whose tests are over. */
+static void
+offer_onward(struct session *s)
+{
+	struct dialogue *d = s->dialogue;
+
+	if (!onward_is_open(s)) {
+		d->engine.offer = NULL;
+		return;
+	}
+	d->engine.offer = policy_keywords(s->policy);
+	if (checks_any(&s->checks, CHECK_DEEP, CHECK_PENDING))
+		d->options.discard |= KEYWORD_BIT(KEYWORD_AUTH);
+}
+
 static enum phase
 take_line(struct session *s, const struct line *line)
 {
@@ -308,7 +353,8 @@ take_line(struct session *s, const struct line *line)
 	wish = deep_look_at_command(s, &c, engine_where(e), line->used);
 	if (wish != PHASE_STAY)
 		return wish;
-	if (onward_needs_smtpd(s, e, &c))
+	offer_onward(s);
+	if (onward_needs_smtpd(s, e, &c) && !s->dialogue->smtpd_failed)
 		return go_onward(s);
 	return interpret(s, &c, text, line->text);
 }

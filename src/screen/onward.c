@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/onward.h"
 
-#include <string.h>
-
 #include "screen/deep.h"
 #include "screen/verdict.h"
 #include "smtp/path.h"
@@ -83,12 +81,6 @@ is_whole_path(struct span args)
 }
 
 static bool
-offers_starttls(const struct session *s)
-{
-	return strstr(policy_keywords(s->policy), "STARTTLS") != NULL;
-}
-
-static bool
 anybody_can_answer(enum command_id id)
 {
 	return id == COMMAND_HELO || id == COMMAND_EHLO || id == COMMAND_MAIL ||
@@ -103,13 +95,12 @@ onward_needs_smtpd(
 
 	if (c->id == COMMAND_RCPT && e->has_sender && is_whole_path(c->rest)) {
 		deep_reached_recipient(s);
-		if (onward_is_open(s))
-			verdict_settle(s);
 		return onward_is_open(s);
 	}
 	if (!onward_is_open(s))
 		return false;
-	if (c->id == COMMAND_STARTTLS && c->rest.n == 0 && offers_starttls(s)) {
+	if (c->id == COMMAND_STARTTLS && c->rest.n == 0 && e->has_helo &&
+	    e->esmtp && engine_is_offered(e, KEYWORD_STARTTLS)) {
 		s->tls = SESSION_TLS_ASKED;
 		return true;
 	}

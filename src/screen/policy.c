@@ -208,6 +208,7 @@ static void
 set_limits(struct policy *p, const struct config *cfg, size_t descriptors)
 {
 	size_t handoffs = (size_t)cfg->post_queue_limit;
+	size_t relays = (size_t)cfg->relay_limit;
 	size_t reserved = RESERVED_DESCRIPTORS;
 
 	if (reserved > descriptors / 2)
@@ -215,7 +216,9 @@ set_limits(struct policy *p, const struct config *cfg, size_t descriptors)
 	if (handoffs > descriptors / 8)
 		handoffs = descriptors / 8;
 	p->session_ceiling = descriptors - reserved / 2 - handoffs;
-	p->session_limit = descriptors - reserved - 2 * handoffs;
+	if (relays > descriptors / 16)
+		relays = descriptors / 16;
+	p->session_limit = descriptors - reserved - 2 * handoffs - 2 * relays;
 	if (cfg->session_limit > 0)
 		p->session_limit = (size_t)cfg->session_limit;
 	if (p->session_limit > p->session_ceiling)
@@ -441,7 +444,6 @@ policy_unref(struct policy **pp)
 	list_free(&p->skip_networks);
 	list_free(&p->allow_interfaces);
 	access_free(&p->access);
-	forbidden_free(&p->forbidden);
 	list_free(&p->mynetworks);
 	mem_free(p->keywords);
 	mem_free(p->smtpd_path);

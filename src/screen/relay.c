@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/session.h"
 
-#include <sys/types.h>
-
 #include "screen/replay.h"
 #include "screen/verdict.h"
 #include "smtp/line.h"
@@ -16,7 +14,11 @@ enum {
 	RELAY_BUFFER_MAX = STREAM_OUTPUT_MAX,
 	/* Ten seconds more than smtpd's own, so that it can say goodbye. */
 	RELAY_IDLE_MS = 310 * 1000,
-	TLS_PROOF_BYTES = 512 /* what no client sends before it means it */
+	TLS_PROOF_BYTES = 512, /* what no client sends before it means it */
+	TLS_CHANGE_CIPHER_SPEC = 20,
+	TLS_APPLICATION_DATA = 23,
+	TLS_MAJOR = 3,
+	TLS_RECORD_MAX = 16384 + 2048 /* RFC 5246 section 6.2.3 */
 };
 
 static struct stream *
@@ -25,16 +27,22 @@ server_of(struct session *s)
 	return replay_server(s->replay);
 }
 
-/* Move what waits in `from` to `to`, the end as well when it has come. How many
- * bytes were moved, or -1. */
-static ssize_t
-move(struct stream *from, struct stream *to)
+/* What waits in `from`, as far as `to` has room for it. */
+static struct span
+movable(const struct stream *from, const struct stream *to)
 {
 	struct span bytes = stream_input(from);
 	size_t room = RELAY_BUFFER_MAX - stream_unsent(to);
 
-	if (bytes.n > room)
-		bytes.n = room;
+	return span_of(bytes.p, bytes.n < room ? bytes.n : room);
+}
+
+/* Move that, and the end when it has come. */
+static int
+move(struct stream *from, struct stream *to)
+{
+	struct span bytes = movable(from, to);
+
 	if (bytes.n > 0) {
 		if (stream_write(to, bytes.p, bytes.n) < 0)
 			return -1;
@@ -46,7 +54,7 @@ move(struct stream *from, struct stream *to)
 		stream_end(to);
 	else
 		stream_resume(from);
-	return (ssize_t)bytes.n;
+	return 0;
 }
 
 /* The answer to STARTTLS: "220 ..." and TLS begins. */
@@ -58,14 +66,43 @@ look_for_tls(struct session *s)
 		s->tls = SESSION_TLS_BEGUN;
 }
 
-/* A client that stays in TLS with smtpd has shown what the deep tests ask. */
-static void
-count_tls_bytes(struct session *s, size_t n)
+/* One step through the client's TLS records (RFC 8446 section 5.1): a byte of
+ * a header, or as much of a payload as there is. How many bytes it took. */
+static size_t
+follow_record(struct session *s, struct span bytes)
 {
-	if (s->tls != SESSION_TLS_BEGUN)
-		return;
-	s->tls_bytes += n;
-	if (s->tls_bytes >= TLS_PROOF_BYTES) {
+	struct session_record *r = &s->record;
+	size_t n = bytes.n < r->left ? bytes.n : r->left;
+
+	if (r->left > 0) {
+		if (r->header[0] == TLS_APPLICATION_DATA)
+			s->tls_bytes += n;
+		r->left = (uint16_t)(r->left - n);
+		return n;
+	}
+	r->header[r->header_n++] = (uint8_t)bytes.p[0];
+	if (r->header_n == sizeof(r->header)) {
+		r->header_n = 0;
+		r->left = (uint16_t)(r->header[3] << 8 | r->header[4]);
+		if (r->header[0] < TLS_CHANGE_CIPHER_SPEC ||
+		    r->header[0] > TLS_APPLICATION_DATA ||
+		    r->header[1] != TLS_MAJOR || r->left > TLS_RECORD_MAX)
+			s->tls = SESSION_TLS_NONE; /* it is not TLS at all */
+	}
+	return 1;
+}
+
+/* A client that talks to smtpd inside TLS has shown what the deep tests ask. */
+static void
+follow_tls(struct session *s, struct span bytes)
+{
+	size_t n;
+
+	while (bytes.n > 0 && s->tls == SESSION_TLS_BEGUN) {
+		n = follow_record(s, bytes);
+		bytes = span_of(bytes.p + n, bytes.n - n);
+	}
+	if (s->tls == SESSION_TLS_BEGUN && s->tls_bytes >= TLS_PROOF_BYTES) {
 		s->tls = SESSION_TLS_PROVEN;
 		verdict_pass_in_tls(s);
 	}
@@ -75,11 +112,10 @@ static enum phase
 move_both(struct session *s)
 {
 	struct stream *server = server_of(s);
-	ssize_t n = move(&s->stream, server);
 
-	if (n < 0)
+	follow_tls(s, movable(&s->stream, server));
+	if (move(&s->stream, server) < 0)
 		return PHASE_DONE;
-	count_tls_bytes(s, (size_t)n);
 	look_for_tls(s);
 	if (move(server, &s->stream) < 0 ||
 	    loop_timer_start(&s->deadline, RELAY_IDLE_MS) < 0)

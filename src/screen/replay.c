@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "net/fdpass.h"
 #include "screen/screen.h"
+#include "screen/verdict.h"
+#include "smtp/command.h"
 #include "smtp/response.h"
 
 /* One step after the other: smtpd's greeting, then each line is sent only when
@@ -85,7 +87,8 @@ say_next(struct replay *r)
 static void
 learn(struct replay *r, const struct response *response)
 {
-	if (r->step == 1 && response->code == 250)
+	if (r->step == 1 && response->code == 250 &&
+	    command_parse(span_str(r->lines[0])).id == COMMAND_EHLO)
 		policy_learn_keywords(r->session->policy, response->lines);
 }
 
@@ -176,7 +179,8 @@ wait_again(struct replay *r)
 
 	TAILQ_INSERT_HEAD(&q->waiting, r, others);
 	r->queued = true;
-	(void)loop_timer_start(&q->retry, REPLAY_RETRY_MS);
+	if (loop_timer_start(&q->retry, REPLAY_RETRY_MS) < 0)
+		finish(r, REPLAY_FAILED);
 }
 
 static void
@@ -184,8 +188,13 @@ connect_now(struct replay *r)
 {
 	struct session *s = r->session;
 
+	/* Its stream is paused: who left meanwhile is found out here. */
+	if (stream_has_left(&s->stream)) {
+		session_follow(s, verdict_hang_up(s, EVENT_HANGUP_LATE));
+		return;
+	}
 	if (open_pair(r) < 0) {
-		finish(r, REPLAY_FAILED);
+		wait_again(r); /* descriptors or memory: they come back */
 		return;
 	}
 	switch (fdpass_send(&r->pass, s->screen->loop, s->policy->smtpd_path,
@@ -202,7 +211,7 @@ connect_now(struct replay *r)
 		break;
 	case FDPASS_NO_SERVER:
 	case FDPASS_NOT_SENT:
-		session_log(s, EVENT_NO_SERVER,
+		session_log_limited(s, EVENT_NO_SERVER,
 		    (struct journal_line){.word = s->policy->smtpd_path,
 			.quoted = span_str(strerror(errno))});
 		finish(r, REPLAY_FAILED);

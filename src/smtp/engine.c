@@ -160,6 +160,32 @@ say_keyword(const struct engine *e, enum keyword id, bool more, struct buf *out)
 	return reply_part(&line, more, out);
 }
 
+/* The KEYWORD_BIT of an EHLO line ("SIZE 100", "AUTH=PLAIN"), 0 for others. */
+static unsigned
+offer_bit(struct span line)
+{
+	struct span word, unknown;
+
+	if (!text_token(&line, " =", &word))
+		return 0;
+	return keywords_parse(word, &unknown).mask;
+}
+
+bool
+engine_is_offered(const struct engine *e, enum keyword id)
+{
+	struct span rest, line;
+
+	if (e->offer == NULL || (e->options->discard & KEYWORD_BIT(id)) != 0)
+		return false;
+	rest = span_str(e->offer);
+	while (text_token(&rest, "\n", &line)) {
+		if (offer_bit(line) == KEYWORD_BIT(id))
+			return true;
+	}
+	return false;
+}
+
 /* Lines that somebody else offers through us. */
 static int
 say_offer(const struct engine *e, struct buf *out)
@@ -169,6 +195,8 @@ say_offer(const struct engine *e, struct buf *out)
 	char text[OFFER_LINE_MAX];
 
 	while (text_token(&rest, "\n", &word)) {
+		if ((offer_bit(word) & e->options->discard) != 0)
+			continue;
 		if (reply_part(&line, true, out) < 0)
 			return -1;
 		snprintf(text, sizeof(text), "%.*s", (int)word.n, word.p);

@@ -175,7 +175,10 @@ def test_starttls_of_a_stranger_ends_in_smtpd(ring):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         client.socket = context.wrap_socket(client.socket)
-        client.deliver(subject="secret")
+        to_data(client, "secret")
+        client.send(("x" * 70 + "\r\n") * 10)
+        assert client.ask(".").code == 250
+        client.ask("QUIT", "221 2.0.0 Bye")
         postfix.log.tells(client, CONNECT, RELAYED, PASS_NEW)
     assert "TLSv1.3" in postfix.wait_for_mail("secret")
 

@@ -372,6 +372,14 @@ stream_widen(struct stream *s, size_t input_max)
 		s->buffers->input.max = input_max;
 }
 
+bool
+stream_has_left(const struct stream *s)
+{
+	const struct client *c = client_of(s->fd);
+
+	return c->reset || (c->hung_up && c->said.n == 0);
+}
+
 void
 stream_end(struct stream *s)
 {
