@@ -30,11 +30,11 @@ TAILQ_HEAD(replay_list, replay);
 
 /* Sessions on their second way to smtpd (screen/replay.c). */
 struct replay_queue {
-	struct replay_list waiting; /* oldest first */
-	struct replay_list asked;   /* smtpd has not greeted them yet */
-	size_t active;              /* of relay_limit */
-	struct loop_timer retry;    /* smtpd's queue was full */
-	struct loop_later runner;   /* a place became free */
+	struct replay_list known, strangers; /* waiting, oldest first */
+	struct replay_list asked; /* smtpd has not greeted them yet */
+	size_t active;            /* of relay_limit */
+	struct loop_timer retry;  /* smtpd's queue was full */
+	struct loop_later runner; /* a place became free */
 };
 
 struct screen {

@@ -114,7 +114,10 @@ move_both(struct session *s)
 	struct stream *server = server_of(s);
 
 	follow_tls(s, movable(&s->stream, server));
-	if (move(&s->stream, server) < 0)
+	/* What smtpd had said before it broke is still for the client. */
+	if (server->broken)
+		stream_pause(&s->stream);
+	else if (move(&s->stream, server) < 0)
 		return PHASE_DONE;
 	look_for_tls(s);
 	if (move(server, &s->stream) < 0 ||
@@ -139,7 +142,8 @@ on_server(struct stream *server, enum stream_event event)
 {
 	struct session *s = replay_session(server);
 
-	session_follow(s, on_event(s, event));
+	(void)event;
+	session_follow(s, move_both(s));
 }
 
 /* smtpd's refusal of what was replayed is the answer to the client's present

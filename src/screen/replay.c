@@ -54,7 +54,8 @@ on_free_place(struct loop_later *later)
 void
 replay_queue_init(struct screen *screen)
 {
-	TAILQ_INIT(&screen->replays.waiting);
+	TAILQ_INIT(&screen->replays.known);
+	TAILQ_INIT(&screen->replays.strangers);
 	TAILQ_INIT(&screen->replays.asked);
 	loop_timer_init(&screen->replays.retry, screen->loop, on_retry);
 }
@@ -172,12 +173,30 @@ close_smtpd_end(struct replay *r)
 	r->smtpd_end = -1;
 }
 
+/* Who is known goes before who is not, as with hand-offs. */
+static struct replay_list *
+list_of(struct replay *r)
+{
+	struct replay_queue *q = &r->session->screen->replays;
+
+	return r->session->standing == STANDING_STRANGER ? &q->strangers
+							 : &q->known;
+}
+
+static struct replay *
+first_waiting(struct replay_queue *q)
+{
+	struct replay *r = TAILQ_FIRST(&q->known);
+
+	return r != NULL ? r : TAILQ_FIRST(&q->strangers);
+}
+
 static void
 wait_again(struct replay *r)
 {
 	struct replay_queue *q = &r->session->screen->replays;
 
-	TAILQ_INSERT_HEAD(&q->waiting, r, others);
+	TAILQ_INSERT_HEAD(list_of(r), r, others);
 	r->queued = true;
 	if (loop_timer_start(&q->retry, REPLAY_RETRY_MS) < 0)
 		finish(r, REPLAY_FAILED);
@@ -228,8 +247,8 @@ run_queue(struct screen *screen)
 
 	while (!loop_timer_is_running(&q->retry) &&
 	       (int64_t)q->active < cfg->relay_limit &&
-	       (r = TAILQ_FIRST(&q->waiting)) != NULL) {
-		TAILQ_REMOVE(&q->waiting, r, others);
+	       (r = first_waiting(q)) != NULL) {
+		TAILQ_REMOVE(list_of(r), r, others);
 		r->queued = false;
 		connect_now(r);
 	}
@@ -264,7 +283,7 @@ replay_start(
 		replay_free(s);
 		return errno = ENOMEM, -1;
 	}
-	TAILQ_INSERT_TAIL(&q->waiting, r, others);
+	TAILQ_INSERT_TAIL(list_of(r), r, others);
 	r->queued = true;
 	r->since = loop_now(s->screen->loop);
 	handoff_watch_server(s->screen);
@@ -281,7 +300,7 @@ replay_free(struct session *s)
 	if (r == NULL)
 		return;
 	if (r->queued)
-		TAILQ_REMOVE(&q->waiting, r, others);
+		TAILQ_REMOVE(list_of(r), r, others);
 	leave_asked(r);
 	if (r->counted)
 		q->active--;
@@ -314,10 +333,17 @@ age_ms(const struct replay *r, struct mono now)
 int64_t
 replay_oldest_ms(const struct screen *screen, struct mono now)
 {
-	int64_t waiting = age_ms(TAILQ_FIRST(&screen->replays.waiting), now);
-	int64_t asked = age_ms(TAILQ_FIRST(&screen->replays.asked), now);
+	const struct replay_queue *q = &screen->replays;
+	const int64_t ages[] = {age_ms(TAILQ_FIRST(&q->known), now),
+	    age_ms(TAILQ_FIRST(&q->strangers), now),
+	    age_ms(TAILQ_FIRST(&q->asked), now)};
+	int64_t oldest = -1;
 
-	return waiting > asked ? waiting : asked;
+	for (size_t i = 0; i < sizeof(ages) / sizeof(*ages); i++) {
+		if (ages[i] > oldest)
+			oldest = ages[i];
+	}
+	return oldest;
 }
 
 struct stream *

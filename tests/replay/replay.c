@@ -474,6 +474,8 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 			complain(p, "no client was passed to smtpd");
 	} else if (n > 1 && strcmp(w[0].text, "says") == 0) {
 		fake_stream_say(fake_stream_last_pair(), w[1].text, w[1].n);
+	} else if (n > 0 && strcmp(w[0].text, "breaks") == 0) {
+		fake_stream_reset_by_client(fake_stream_last_pair());
 	} else if (n > 0 && strcmp(w[0].text, "hangs") == 0) {
 		fake_stream_hang_up(fake_stream_last_pair());
 	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {
