@@ -26,7 +26,6 @@ struct footer;
 struct forbidden;
 struct maps;
 struct screen;
-struct forbidden;
 
 struct policy {
 	unsigned refs;
@@ -91,11 +90,6 @@ void policy_set_stress(struct policy *p, bool stress);
 
 /* In the child of a fork: sockets of its own for DNS. 0, or -1 with *why. */
 int policy_after_fork(struct policy *p, struct errtext *why);
-
-/* Look at the table files once; `fn` hears of every table that changed. */
-typedef void policy_change_fn(enum table_change change, const char *what,
-    const struct errtext *why, void *arg);
-void policy_refresh_tables(struct policy *p, policy_change_fn *fn, void *arg);
 
 /* *mask, the EHLO keywords that nobody sees, becomes those that this client
  * shall not see; true when they differ, and somebody wants to know. */

@@ -8,6 +8,7 @@
 #include "daemon/drain.h"
 #include "daemon/logging.h"
 #include "daemon/report.h"
+#include "screen/policy_tables.h"
 
 /* Everything new is built beside what is in force and swapped in when it is
  * whole. */
@@ -153,7 +154,7 @@ on_table_change(enum table_change change, const char *what,
 void
 reload_tables(struct doorbell *d)
 {
-	policy_refresh_tables(d->screen->policy, on_table_change, d);
+	policy_tables_refresh(d->screen->policy, on_table_change, d);
 	if (d->is_stale && d->channel.introduced && !d->draining)
 		drain_in_background(d);
 }
