@@ -16,6 +16,7 @@
 
 struct onward {
 	struct buf hello, mail; /* lines without endings; empty: not said */
+	bool is_well_formed;    /* the MAIL is: smtpd will not object */
 };
 
 void onward_init(struct onward *o, size_t line_max);
@@ -27,7 +28,7 @@ bool onward_is_open(const struct session *s);
 int onward_note(struct onward *o, const struct engine *e,
     const struct command *c, struct span line);
 /* This command is the one that needs smtpd. Marks what it passes on the way. */
-bool onward_needs_smtpd(
-    struct session *s, const struct engine *e, const struct command *c);
+bool onward_needs_smtpd(struct session *s, const struct onward *o,
+    const struct engine *e, const struct command *c);
 
 #endif

@@ -354,7 +354,8 @@ take_line(struct session *s, const struct line *line)
 	if (wish != PHASE_STAY)
 		return wish;
 	offer_onward(s);
-	if (onward_needs_smtpd(s, e, &c) && !s->dialogue->smtpd_failed)
+	if (onward_needs_smtpd(s, &s->dialogue->onward, e, &c) &&
+	    !s->dialogue->smtpd_failed)
 		return go_onward(s);
 	return interpret(s, &c, text, line->text);
 }

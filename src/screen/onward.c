@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/onward.h"
 
+#include <string.h>
+
 #include "screen/deep.h"
 #include "screen/verdict.h"
 #include "smtp/path.h"
 
 /* HELO, EHLO, MAIL, RSET, NOOP and QUIT can be answered by anybody; all else is
  * smtpd's business. A client under deep tests comes to it with a recipient, or
- * with STARTTLS, behind which we could not test any more. */
+ * with STARTTLS, behind which we could not test any more.
+ *
+ * The engine takes "MAIL :" for a sender, as postscreen does; smtpd would not,
+ * and it is nothing that a test should be passed with. */
 
 void
 onward_init(struct onward *o, size_t line_max)
@@ -39,6 +44,22 @@ onward_is_open(const struct session *s)
 		   session_config(s)->deep_pass_action == DEEP_PASS_RELAY);
 }
 
+/* "FROM:<a@b>" and "TO:<c@d>" (RFC 5321 section 4.1.1.2). */
+static bool
+is_path_of(struct span args, const char *word)
+{
+	struct buf address;
+	bool is_whole;
+
+	if (args.n < strlen(word) ||
+	    !span_is_nocase(span_of(args.p, strlen(word)), word))
+		return false;
+	buf_init(&address, args.n + 1);
+	is_whole = path_parse(args, &address) == 0;
+	buf_clear(&address);
+	return is_whole;
+}
+
 static int
 keep(struct buf *b, struct span line)
 {
@@ -58,26 +79,15 @@ onward_note(struct onward *o, const struct engine *e, const struct command *c,
 		buf_clear(&o->mail);
 		return keep(&o->hello, line);
 	case COMMAND_MAIL:
-		if (e->has_sender && o->mail.n == 0)
-			return keep(&o->mail, line);
-		return 0;
+		if (!e->has_sender || o->mail.n > 0)
+			return 0;
+		o->is_well_formed = is_path_of(c->rest, "FROM:");
+		return keep(&o->mail, line);
 	default:
 		if (!e->has_sender)
 			buf_clear(&o->mail);
 		return 0;
 	}
-}
-
-static bool
-is_whole_path(struct span args)
-{
-	struct buf address;
-	bool is_whole;
-
-	buf_init(&address, args.n + 1);
-	is_whole = path_parse(args, &address) == 0;
-	buf_clear(&address);
-	return is_whole;
 }
 
 static bool
@@ -88,12 +98,13 @@ anybody_can_answer(enum command_id id)
 }
 
 bool
-onward_needs_smtpd(
-    struct session *s, const struct engine *e, const struct command *c)
+onward_needs_smtpd(struct session *s, const struct onward *o,
+    const struct engine *e, const struct command *c)
 {
 	bool is_testing = checks_any(&s->checks, CHECK_DEEP, CHECK_PENDING);
 
-	if (c->id == COMMAND_RCPT && e->has_sender && is_whole_path(c->rest)) {
+	if (c->id == COMMAND_RCPT && e->has_sender && o->is_well_formed &&
+	    is_path_of(c->rest, "TO:")) {
 		deep_reached_recipient(s);
 		return onward_is_open(s);
 	}
