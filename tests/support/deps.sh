@@ -7,7 +7,7 @@ build="gcc make libc6-dev pkg-config libevent-dev libc-ares-dev liblmdb-dev
 mail="postfix postfix-lmdb postfix-pcre rbldnsd python3"
 tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 	valgrind mandoc procps iproute2 python3-pytest python3-pytest-xdist
-	git lmdb-utils openssl"
+	git lmdb-utils openssl haproxy"
 
 case "${1:-}" in
 demo) wanted="$build $mail" ;;
@@ -43,5 +43,17 @@ case "$missing" in
 		debconf-set-selections
 	;;
 esac
+# Nor must anything else begin to serve, now or after the next boot: what is
+# installed here is started by tests, with files of their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap 'rm -f $policy' EXIT
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
 # shellcheck disable=SC2086 # a list of words
 apt-get -qq -y --no-install-recommends install $missing >/dev/null
+# Postfix and rbldnsd stay down as long as nobody configures them.
+case "$missing" in
+*haproxy*) update-rc.d haproxy disable ;;
+esac
