@@ -34,5 +34,9 @@ void logframe_clear(struct logframe *f);
 /* Returns the length; text that does not fit is cut. */
 size_t logframe_line(struct logframe *f, char out[LOGFRAME_MAX],
     enum log_level level, enum log_voice voice, const char *text, size_t n);
+/* As if it were that time. */
+size_t logframe_line_at(struct logframe *f, char out[LOGFRAME_MAX],
+    struct wall when, enum log_level level, enum log_voice voice,
+    const char *text, size_t n);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/errtext.h"
 #include "base/log.h"
 #include "net/loop.h"
@@ -53,6 +54,13 @@ void logsock_after_fork(struct logsock *l);
 /* A log_sink_fn; `arg` is the struct logsock. */
 void logsock_write(enum log_level level, enum log_voice voice, const char *text,
     size_t n, void *arg);
+/* Keep a line for a signal handler, as if it were written at `when`: a process
+ * that stands still can still say so. `text` carries its prefix. */
+void logsock_prepare(struct logsock *l, enum log_level level, const char *text,
+    struct wall when);
+/* Send the line that was kept, past the queue, if the reader takes it now.
+ * Async-signal-safe, but for a signal in the midst of logsock_prepare(). */
+void logsock_send_prepared(const struct logsock *l);
 /* Wait for the reader, at the end of a process only: until all is sent, or for
  * `wait_ms`. */
 void logsock_finish(struct logsock *l, int64_t wait_ms);

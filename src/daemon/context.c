@@ -14,6 +14,7 @@
 #include "daemon/logging.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "daemon/watchdog.h"
 
 /* The order of context_new() is the order of needs: log, configuration, the
  * queue directory (all relative names start there), tables and the cache while
@@ -206,6 +207,8 @@ begin_context(const struct options *o, struct errtext *why)
 	d->options = o;
 	if (logging_start(&d->logsock, o, NULL, why) < 0)
 		context_free(&d);
+	else
+		watchdog_begin(&d->logsock);
 	return d;
 }
 
@@ -342,6 +345,7 @@ context_free(struct doorbell **dp)
 	cache_close(&d->cache);
 	if (d->logsock != NULL)
 		logsock_finish(d->logsock, LOG_FINISH_MS);
+	watchdog_end();
 	logging_stop(&d->logsock);
 	loop_free(&d->loop);
 	config_unref(&d->config);

@@ -2,11 +2,11 @@
 #include "daemon/housekeeping.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/reload.h"
+#include "daemon/watchdog.h"
 
 enum { HOUSEKEEPING_MS = 1000 };
 
@@ -79,11 +79,10 @@ count_log_drops(struct doorbell *d)
 	d->log_drops = drops;
 }
 
-/* A loop that stands still is ended by SIGALRM; master starts anew. */
 static void
 feed_watchdog(const struct doorbell *d)
 {
-	alarm((unsigned)(config_now(d)->watchdog_timeout / 1000));
+	watchdog_feed((unsigned)(config_now(d)->watchdog_timeout / 1000));
 }
 
 static void
@@ -114,7 +113,7 @@ housekeeping_start(struct doorbell *d)
 void
 housekeeping_finish(struct doorbell *d)
 {
-	alarm(0);
+	watchdog_rest();
 	loop_timer_stop(&d->housekeeping);
 	if (d->cache != NULL && d->screen != NULL && d->screen->policy != NULL)
 		note_cache_news(d, true);

@@ -32,26 +32,32 @@ severity_of(enum log_level level)
 }
 
 static const char *
-stamp_now(struct logframe *f)
+stamp_of(struct logframe *f, struct wall when)
 {
-	struct wall now = clock_wall();
-	time_t seconds = (time_t)now.s;
+	time_t seconds = (time_t)when.s;
 	struct tm tm;
 
-	if (now.s == f->stamp_at.s && f->stamp[0] != '\0')
+	if (when.s == f->stamp_at.s && f->stamp[0] != '\0')
 		return f->stamp;
 	if (localtime_r(&seconds, &tm) == NULL ||
 	    strftime(f->stamp, sizeof(f->stamp),
 		f->kind == LOGSOCK_SYSLOG ? "%b %e %H:%M:%S" : "%b %d %H:%M:%S",
 		&tm) == 0)
 		return "Jan  1 00:00:00";
-	f->stamp_at = now;
+	f->stamp_at = when;
 	return f->stamp;
 }
 
 size_t
 logframe_line(struct logframe *f, char out[LOGFRAME_MAX], enum log_level level,
     enum log_voice voice, const char *text, size_t n)
+{
+	return logframe_line_at(f, out, clock_wall(), level, voice, text, n);
+}
+
+size_t
+logframe_line_at(struct logframe *f, char out[LOGFRAME_MAX], struct wall when,
+    enum log_level level, enum log_voice voice, const char *text, size_t n)
 {
 	size_t room = LOGFRAME_MAX - (f->kind == LOGSOCK_STDERR);
 	const char *tag = f->tag[voice];
@@ -61,10 +67,10 @@ logframe_line(struct logframe *f, char out[LOGFRAME_MAX], enum log_level level,
 	case LOGSOCK_SYSLOG:
 		head = snprintf(out, room,
 		    "<%d>%s %s[%ld]: ", f->facility | severity_of(level),
-		    stamp_now(f), tag, f->pid);
+		    stamp_of(f, when), tag, f->pid);
 		break;
 	case LOGSOCK_POSTLOG:
-		head = snprintf(out, room, "%s %s %s[%ld]: ", stamp_now(f),
+		head = snprintf(out, room, "%s %s %s[%ld]: ", stamp_of(f, when),
 		    f->host, tag, f->pid);
 		break;
 	case LOGSOCK_STDERR:

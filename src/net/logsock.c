@@ -53,6 +53,8 @@ struct logsock {
 	size_t queued; /* bytes */
 	uint64_t drops;
 	uint64_t drops_told;
+	char prepared[LOGFRAME_MAX]; /* a whole line, for a signal handler */
+	size_t prepared_n;           /* 0: none */
 };
 
 /* --- the queue ----------------------------------------------------------- */
@@ -130,7 +132,7 @@ log_connect(struct logsock *l)
 }
 
 static int
-send_once(struct logsock *l, const char *p, size_t n)
+send_once(const struct logsock *l, const char *p, size_t n)
 {
 	struct pollfd ready = {.fd = l->fd, .events = POLLOUT};
 
@@ -313,6 +315,21 @@ logsock_write(enum log_level level, enum log_voice voice, const char *text,
 	n = logframe_line(&l->frame, line, level, voice, text, n);
 	if (line_put(l, line, n) < 0)
 		l->drops++;
+}
+
+void
+logsock_prepare(
+    struct logsock *l, enum log_level level, const char *text, struct wall when)
+{
+	l->prepared_n = logframe_line_at(&l->frame, l->prepared, when, level,
+	    LOG_VOICE_MAIN, text, strlen(text));
+}
+
+void
+logsock_send_prepared(const struct logsock *l)
+{
+	if (l->prepared_n > 0 && l->fd >= 0)
+		(void)send_once(l, l->prepared, l->prepared_n);
 }
 
 /* --- life ---------------------------------------------------------------- */

@@ -57,6 +57,11 @@ def status(pid, field):
     raise KeyError(field)
 
 
+def has_pending(pid, number):
+    """A signal to the process waits, as it does while that is stopped."""
+    return bool(int(status(pid, "ShdPnd")[0], 16) >> (number - 1) & 1)
+
+
 def resident_kb(pid):
     return int(status(pid, "VmRSS")[0])
 

@@ -181,6 +181,33 @@ both_kinds_arrive_framed(void **state)
 	assert_string_equal(got, want);
 }
 
+/* What a watchdog says at the end of its wait, whatever waits in the queue. */
+static void
+prepared_line_is_sent_as_it_was_made(void **state)
+{
+	char want[128];
+
+	(void)state;
+	open_log(LOGSOCK_POSTLOG);
+	logsock_send_prepared(l);
+	assert_false(next_line());
+	logsock_prepare(
+	    l, LOG_LEVEL_FATAL, "fatal: the end", wall_after(clock_wall(), 40));
+	say("before");
+	logsock_send_prepared(l);
+	logsock_send_prepared(l);
+	next_line_is(": before");
+	snprintf(want, sizeof(want),
+	    "Nov 14 22:14:00 mx postfix/postscreen[%ld]: fatal: the end",
+	    (long)getpid());
+	for (int i = 0; i < 2; i++) {
+		assert_true(next_line());
+		assert_string_equal(got, want);
+	}
+	reader_stop();
+	logsock_send_prepared(l);
+}
+
 static void
 long_line_is_cut_at_what_postlogd_reads(void **state)
 {
@@ -591,6 +618,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    LOGSOCK_TEST(both_kinds_arrive_framed),
+	    LOGSOCK_TEST(prepared_line_is_sent_as_it_was_made),
 	    LOGSOCK_TEST(long_line_is_cut_at_what_postlogd_reads),
 	    LOGSOCK_TEST(wrong_options_are_refused),
 	    LOGSOCK_TEST(burst_waits_and_keeps_its_order),
