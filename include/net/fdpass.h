@@ -8,6 +8,10 @@
  * hand-off with it; hence the message is complete before connect(2), and it
  * goes out in one piece or not at all.
  *
+ * smtpd mostly answers within a fraction of a millisecond, and nobody is in a
+ * hurry to know: answers are collected a few at a time, every FDPASS_COLLECT_MS
+ * at the latest. Only hand-offs that take longer are watched one by one.
+ *
  * Owns:    the hand-off socket. The client's descriptor stays the caller's: it
  *          must be closed by the caller, and not be touched otherwise after
  *          FDPASS_SENT (smtpd shares its file description).
@@ -17,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/addr.h"
 #include "net/loop.h"
@@ -34,11 +39,30 @@ struct fdpass;
  * having looked at it (then the connection is untouched and the caller's). */
 typedef void fdpass_fn(struct fdpass *pass, bool taken);
 
+TAILQ_HEAD(fdpass_list, fdpass);
+
+/* What all hand-offs of a loop share. */
+struct fdpass_collector {
+	struct loop *loop;
+	struct fdpass_list fresh;    /* nobody has looked at them yet */
+	struct fdpass_list answered; /* and `fn` has not been told yet */
+	size_t fresh_count;
+	struct loop_timer timer;
+	struct loop_later full; /* FDPASS_BATCH of them are fresh */
+};
+
 struct fdpass {
 	int fd;
 	fdpass_fn *fn; /* NULL when idle; a zeroed struct is idle */
+	struct fdpass_collector *collector;
+	struct fdpass_list *list; /* the one it is in, or NULL */
+	TAILQ_ENTRY(fdpass) others;
+	bool taken; /* when answered */
 	struct loop_watch watch;
 };
+
+#define FDPASS_BATCH 8       /* hand-offs */
+#define FDPASS_COLLECT_MS 20 /* until the first look */
 
 #define FDPASS_PATH_MAX 108    /* bytes, with the NUL: what the kernel takes */
 #define FDPASS_MESSAGE_MAX 256 /* bytes */
@@ -50,11 +74,19 @@ size_t fdpass_encode(char out[FDPASS_MESSAGE_MAX],
 
 /* `path` is shorter than 108 bytes; it may be relative to the working
  * directory. */
-enum fdpass_result fdpass_send(struct fdpass *pass, struct loop *loop,
-    const char *path, int client_fd, const struct endpoint *client,
-    const struct endpoint *server, fdpass_fn *fn);
+enum fdpass_result fdpass_send(struct fdpass *pass,
+    struct fdpass_collector *collector, const char *path, int client_fd,
+    const struct endpoint *client, const struct endpoint *server,
+    fdpass_fn *fn);
 /* Close the hand-off socket; `fn` will not run. smtpd may still take the
  * client. */
 void fdpass_cancel(struct fdpass *pass);
+
+void fdpass_collector_init(struct fdpass_collector *c, struct loop *loop);
+/* No hand-off may be under way any more. */
+void fdpass_collector_stop(struct fdpass_collector *c);
+/* Look now, because it matters: `fn` runs for all that were answered before
+ * this call returns, and for the others as soon as they are. */
+void fdpass_collect(struct fdpass_collector *c);
 
 #endif

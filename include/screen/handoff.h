@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "net/fdpass.h"
 #include "net/loop.h"
 
 #define HANDOFF_WAIT_MS (100 * 1000) /* in our queue, and in smtpd's */
@@ -27,7 +28,8 @@ struct handoff_queue {
 	struct handoff_list known, strangers; /* waiting, oldest first */
 	struct handoff_list by_age;           /* all of them, oldest first */
 	size_t waiting;
-	size_t in_flight; /* sent, smtpd has not answered */
+	size_t in_flight;             /* sent, and no answer was collected */
+	struct fdpass_collector sent; /* those, and the replays' */
 	struct loop_timer
 	    look; /* once a second while there is anything to see */
 	struct mono slow_until;   /* smtpd counts as behind */

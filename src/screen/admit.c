@@ -15,12 +15,25 @@ turn_away(struct session *s, enum journal_event event, enum verdict v)
 	return verdict_close(s, v);
 }
 
+/* Who is with smtpd already, but not collected yet, is nobody's burden. */
 static bool
 client_has_too_many(const struct session *s)
 {
 	int64_t limit = session_config(s)->client_connection_count_limit;
 
+	if (limit > 0 && s->client_entry->sessions > limit)
+		fdpass_collect(&s->screen->handoffs.sent);
 	return limit > 0 && s->client_entry->sessions > limit;
+}
+
+static bool
+house_is_full(const struct session *s)
+{
+	const struct quota *quota = s->screen->quota;
+
+	if (quota_sessions(quota) > s->policy->session_limit)
+		fdpass_collect(&s->screen->handoffs.sent);
+	return quota_sessions(quota) > s->policy->session_limit;
 }
 
 /* Old log words by default rather than by choice: said once, as Postfix does,
@@ -103,7 +116,7 @@ admit_begin(struct session *s)
 		s->vetoed = true;
 		log_listing(s, EVENT_ALLOWLIST_VETO);
 	}
-	if (quota_sessions(s->screen->quota) > s->policy->session_limit)
+	if (house_is_full(s))
 		return turn_away(s, EVENT_REJECT_FULL, VERDICT_SCREEN_FULL);
 	if (checks_any(&s->checks, CHECK_EARLY, CHECK_PENDING))
 		return PHASE_GREET;

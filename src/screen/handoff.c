@@ -12,8 +12,11 @@
 
 /* smtpd answers a hand-off by closing its socket, when one of its processes is
  * free: so what is sent and not answered tells how far smtpd is behind, and
- * post_queue_limit bounds it. A hand-off is sent whole or not at all. Once it is
- * sent the connection is smtpd's, whatever happens: then it is only closed. */
+ * post_queue_limit bounds it. Answers are collected now and then; when their
+ * number matters, or somebody waits for a place, they are asked for at once.
+ *
+ * A hand-off is sent whole or not at all. Once it is sent the connection is
+ * smtpd's, whatever happens: then it is only closed. */
 
 struct handoff {
 	struct session *session;
@@ -89,6 +92,7 @@ handoff_queue_init(struct handoff_queue *q, struct loop *loop)
 	TAILQ_INIT(&q->known);
 	TAILQ_INIT(&q->strangers);
 	TAILQ_INIT(&q->by_age);
+	fdpass_collector_init(&q->sent, loop);
 	loop_timer_init(&q->look, loop, on_look);
 	loop_timer_init(&q->retry, loop, on_retry);
 }
@@ -96,6 +100,7 @@ handoff_queue_init(struct handoff_queue *q, struct loop *loop)
 void
 handoff_queue_stop(struct handoff_queue *q)
 {
+	fdpass_collector_stop(&q->sent);
 	loop_timer_stop(&q->look);
 	loop_timer_stop(&q->retry);
 	loop_later_cancel(&q->runner);
@@ -204,8 +209,9 @@ try_send(struct handoff *h)
 	struct session *s = h->session;
 
 	stream_unwatch(&s->stream);
-	switch (fdpass_send(&h->pass, s->screen->loop, s->policy->smtpd_path,
-	    s->stream.fd, &s->client, &s->server, on_answer)) {
+	switch (fdpass_send(&h->pass, &s->screen->handoffs.sent,
+	    s->policy->smtpd_path, s->stream.fd, &s->client, &s->server,
+	    on_answer)) {
 	case FDPASS_SENT:
 		s->passed_on = true;
 		s->screen->handoffs.in_flight++;
@@ -224,13 +230,22 @@ try_send(struct handoff *h)
 }
 
 static bool
-has_place(const struct screen *screen)
+smtpd_has_place(const struct screen *screen)
 {
-	const struct handoff_queue *q = &screen->handoffs;
+	return (int64_t)screen->handoffs.in_flight <
+	       screen_config(screen, screen->policy)->post_queue_limit;
+}
 
-	return !loop_timer_is_running(&q->retry) &&
-	       (int64_t)q->in_flight <
-		   screen_config(screen, screen->policy)->post_queue_limit;
+static bool
+has_place(struct screen *screen)
+{
+	struct handoff_queue *q = &screen->handoffs;
+
+	if (loop_timer_is_running(&q->retry))
+		return false;
+	if (!smtpd_has_place(screen))
+		fdpass_collect(&q->sent);
+	return smtpd_has_place(screen);
 }
 
 static void
@@ -245,6 +260,8 @@ handoff_queue_run(struct screen *screen)
 		dequeue(q, h);
 		session_follow(h->session, try_send(h));
 	}
+	if (q->waiting > 0) /* for the next answer */
+		fdpass_collect(&q->sent);
 }
 
 /* The waiting may fill half of the house; then the newest stranger goes. */

@@ -216,8 +216,9 @@ connect_now(struct replay *r)
 		wait_again(r); /* descriptors or memory: they come back */
 		return;
 	}
-	switch (fdpass_send(&r->pass, s->screen->loop, s->policy->smtpd_path,
-	    r->smtpd_end, &s->client, &s->server, on_answer)) {
+	switch (fdpass_send(&r->pass, &s->screen->handoffs.sent,
+	    s->policy->smtpd_path, r->smtpd_end, &s->client, &s->server,
+	    on_answer)) {
 	case FDPASS_SENT:
 		r->counted = true;
 		s->screen->replays.active++;

@@ -462,11 +462,17 @@ do_dns(struct play *p, struct word *w, size_t n)
 		complain(p, "nobody asks for %s", w[0].text);
 }
 
-/* smtpd takes | smtpd loses | smtpd ready | smtpd busy | smtpd gone | smtpd broken */
+/* smtpd takes [quietly] | smtpd loses | smtpd ready | smtpd busy | smtpd gone |
+ * smtpd broken */
 static void
 do_smtpd(struct play *p, struct word *w, size_t n)
 {
-	if (n > 0 && strcmp(w[0].text, "takes") == 0) {
+	if (n > 1 && strcmp(w[0].text, "takes") == 0) {
+		if (strcmp(w[1].text, "quietly") != 0)
+			complain(p, "smtpd takes quietly, or just takes");
+		else if (!fake_fdpass_take_quietly())
+			complain(p, "no client was passed to smtpd");
+	} else if (n > 0 && strcmp(w[0].text, "takes") == 0) {
 		if (!fake_fdpass_take())
 			complain(p, "no client was passed to smtpd");
 	} else if (n > 0 && strcmp(w[0].text, "loses") == 0) {

@@ -8,7 +8,7 @@
 enum { WAITING_MAX = 4096 };
 
 static struct fdpass *waiting[WAITING_MAX];
-static size_t waiting_count, total;
+static size_t waiting_count, quiet_count, total;
 static enum fdpass_result next_result;
 static int next_error;
 
@@ -22,6 +22,8 @@ fake_fdpass_set(enum fdpass_result result, int error)
 static void
 forget(size_t i)
 {
+	if (i < quiet_count)
+		quiet_count--;
 	for (waiting_count--; i < waiting_count; i++)
 		waiting[i] = waiting[i + 1];
 }
@@ -48,6 +50,15 @@ fake_fdpass_take(void)
 }
 
 bool
+fake_fdpass_take_quietly(void)
+{
+	if (quiet_count == waiting_count)
+		return false;
+	quiet_count++;
+	return true;
+}
+
+bool
 fake_fdpass_lose(void)
 {
 	return answer_oldest(false);
@@ -68,7 +79,7 @@ fake_fdpass_total(void)
 void
 fake_fdpass_reset(void)
 {
-	waiting_count = total = 0;
+	waiting_count = quiet_count = total = 0;
 	next_result = FDPASS_SENT;
 	next_error = 0;
 }
@@ -83,11 +94,11 @@ fdpass_encode(char out[FDPASS_MESSAGE_MAX], const struct endpoint *client,
 }
 
 enum fdpass_result
-fdpass_send(struct fdpass *pass, struct loop *loop, const char *path,
-    int client_fd, const struct endpoint *client, const struct endpoint *server,
-    fdpass_fn *fn)
+fdpass_send(struct fdpass *pass, struct fdpass_collector *collector,
+    const char *path, int client_fd, const struct endpoint *client,
+    const struct endpoint *server, fdpass_fn *fn)
 {
-	(void)loop;
+	(void)collector;
 	(void)path;
 	(void)client_fd;
 	(void)client;
@@ -113,4 +124,24 @@ fdpass_cancel(struct fdpass *pass)
 		}
 	}
 	pass->fn = NULL;
+}
+
+void
+fdpass_collector_init(struct fdpass_collector *c, struct loop *loop)
+{
+	c->loop = loop;
+}
+
+void
+fdpass_collector_stop(struct fdpass_collector *c)
+{
+	(void)c;
+}
+
+void
+fdpass_collect(struct fdpass_collector *c)
+{
+	(void)c;
+	while (quiet_count > 0)
+		(void)answer_oldest(true);
 }

@@ -15,6 +15,8 @@
 void fake_fdpass_set(enum fdpass_result result, int error);
 /* smtpd takes the oldest client that was passed; false when there is none. */
 bool fake_fdpass_take(void);
+/* The same, but nobody knows before fdpass_collect(). */
+bool fake_fdpass_take_quietly(void);
 /* smtpd ends without having looked at the oldest one. */
 bool fake_fdpass_lose(void);
 /* Passed and not taken. */

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 static struct loop *loop;
+static struct fdpass_collector collector;
 static char directory[] = "/tmp/fdpass.XXXXXX";
 static char path[64];
 static int server = -1;
@@ -45,6 +46,7 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/smtpd", directory);
 	loop = loop_new();
 	assert_non_null(loop);
+	fdpass_collector_init(&collector, loop);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
 	server = listen_at_path(5);
 	memset(&pass, 0, sizeof(pass));
@@ -57,6 +59,7 @@ teardown(void **state)
 {
 	(void)state;
 	fdpass_cancel(&pass);
+	fdpass_collector_stop(&collector);
 	close(server);
 	unlink(path);
 	close(client[0]);
@@ -78,7 +81,8 @@ on_taken(struct fdpass *p, bool was_taken)
 static enum fdpass_result
 hand_over(void)
 {
-	return fdpass_send(&pass, loop, path, client[0], &from, &to, on_taken);
+	return fdpass_send(
+	    &pass, &collector, path, client[0], &from, &to, on_taken);
 }
 
 /* --- the message --------------------------------------------------------- */
@@ -136,8 +140,8 @@ message_needs_both_addresses(void **state)
 	(void)state;
 	assert_int_equal(fdpass_encode(out, &nobody, &to), 0);
 	assert_int_equal(fdpass_encode(out, &from, &nobody), 0);
-	assert_int_equal(
-	    fdpass_send(&pass, loop, path, client[0], &nobody, &to, on_taken),
+	assert_int_equal(fdpass_send(&pass, &collector, path, client[0],
+			     &nobody, &to, on_taken),
 	    FDPASS_NO_SERVER);
 	assert_int_equal(errno, EINVAL);
 }
@@ -239,6 +243,173 @@ waits_while_smtpd_is_busy(void **state)
 	assert_int_equal(taken, 0);
 }
 
+/* --- collecting ---------------------------------------------------------- */
+enum { CROWD = 3 * FDPASS_BATCH + 1 };
+
+static struct crowd {
+	struct fdpass pass[CROWD];
+	char answer[CROWD]; /* 't'aken, 'l'ost, 0: none yet */
+	size_t told;
+	bool in_order;
+} crowd;
+
+static void
+on_crowd(struct fdpass *p, bool was_taken)
+{
+	size_t i = (size_t)(p - crowd.pass);
+
+	assert_int_equal(crowd.answer[i], 0);
+	crowd.answer[i] = was_taken ? 't' : 'l';
+	if (i != crowd.told++)
+		crowd.in_order = false;
+}
+
+static void
+send_crowd(size_t n, fdpass_fn *fn)
+{
+	memset(&crowd, 0, sizeof(crowd));
+	crowd.in_order = true;
+	assert_int_equal(listen(server, CROWD), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(fdpass_send(&crowd.pass[i], &collector, path,
+				     client[0], &from, &to, fn),
+		    FDPASS_SENT);
+}
+
+static void
+take_one(void)
+{
+	char attributes[4096];
+	size_t n;
+	int fd = accept(server, NULL, NULL);
+
+	close(receive(fd, attributes, &n));
+	close(fd);
+}
+
+static void
+lose_one(void)
+{
+	close(accept(server, NULL, NULL)); /* unread */
+}
+
+static void
+cancel_crowd(size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fdpass_cancel(&crowd.pass[i]);
+}
+
+static void
+a_look_tells_taken_from_lost_from_none(void **state)
+{
+	(void)state;
+	send_crowd(CROWD, on_crowd);
+	for (size_t i = 0; i < CROWD - 1; i++)
+		if (i % 3 == 1)
+			lose_one();
+		else
+			take_one();
+	assert_int_equal(crowd.told, 0);
+	fdpass_collect(&collector);
+	assert_int_equal(crowd.told, CROWD - 1);
+	assert_true(crowd.in_order);
+	for (size_t i = 0; i < CROWD - 1; i++)
+		assert_int_equal(crowd.answer[i], i % 3 == 1 ? 'l' : 't');
+	fdpass_collect(&collector); /* the last one is watched now */
+	assert_int_equal(crowd.told, CROWD - 1);
+	take_one();
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(crowd.answer[CROWD - 1], 't');
+}
+
+/* Nothing but the loop's own timer looks. */
+static void
+one_alone_is_collected_by_the_clock(void **state)
+{
+	(void)state;
+	send_crowd(1, on_crowd);
+	take_one();
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(crowd.answer[0], 't');
+}
+
+static void
+a_batch_is_collected_after_the_tick(void **state)
+{
+	struct loop_timer timer;
+
+	(void)state;
+	send_crowd(FDPASS_BATCH, on_crowd);
+	for (size_t i = 0; i < FDPASS_BATCH; i++)
+		take_one();
+	assert_int_equal(crowd.told, 0); /* nobody is called back from there */
+	loop_timer_init(&timer, loop, stop);
+	assert_int_equal(loop_timer_start(&timer, 0), 0);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(crowd.told, FDPASS_BATCH);
+}
+
+/* Whose answer has come, but was not told yet. */
+static void
+cancel_all(struct fdpass *p, bool was_taken)
+{
+	on_crowd(p, was_taken);
+	cancel_crowd(CROWD);
+}
+
+static void
+cancelled_by_another_is_not_told(void **state)
+{
+	(void)state;
+	send_crowd(CROWD, cancel_all);
+	for (size_t i = 0; i < CROWD / 2; i++)
+		take_one();
+	fdpass_collect(&collector);
+	assert_int_equal(crowd.told, 1);
+	assert_int_equal(collector.fresh_count, 0);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(crowd.told, 1);
+}
+
+/* As a session that asks for room does, in the end of another one. */
+static void
+collect_again(struct fdpass *p, bool was_taken)
+{
+	on_crowd(p, was_taken);
+	fdpass_collect(&collector);
+}
+
+static void
+collecting_may_be_asked_for_while_it_tells(void **state)
+{
+	(void)state;
+	send_crowd(CROWD, collect_again);
+	for (size_t i = 0; i < CROWD; i++)
+		take_one();
+	fdpass_collect(&collector);
+	assert_int_equal(crowd.told, CROWD);
+	assert_true(crowd.in_order);
+}
+
+/* The listener goes with all of them in its queue. */
+static void
+server_that_dies_loses_the_whole_batch(void **state)
+{
+	(void)state;
+	send_crowd(CROWD, on_crowd);
+	take_one();
+	close(server);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(crowd.told, CROWD);
+	assert_int_equal(crowd.answer[0], 't');
+	for (size_t i = 1; i < CROWD; i++)
+		assert_int_equal(crowd.answer[i], 'l');
+	unlink(path);
+	server = listen_at_path(5);
+}
+
+/* --- what can go wrong --------------------------------------------------- */
 static void
 full_backlog_is_busy(void **state)
 {
@@ -249,8 +420,8 @@ full_backlog_is_busy(void **state)
 	assert_int_equal(listen(server, 1), 0);
 	for (i = 0; i < 3; i++) {
 		memset(&other[i], 0, sizeof(other[i]));
-		if (fdpass_send(&other[i], loop, path, client[0], &from, &to,
-			on_taken) != FDPASS_SENT)
+		if (fdpass_send(&other[i], &collector, path, client[0], &from,
+			&to, on_taken) != FDPASS_SENT)
 			break;
 	}
 	assert_int_equal(i, 2);
@@ -293,8 +464,8 @@ nobody_there(void **state)
 	assert_int_equal(errno, ENOENT);
 	memset(too_long, 'x', sizeof(too_long) - 1);
 	too_long[sizeof(too_long) - 1] = '\0';
-	assert_int_equal(
-	    fdpass_send(&pass, loop, too_long, client[0], &from, &to, on_taken),
+	assert_int_equal(fdpass_send(&pass, &collector, too_long, client[0],
+			     &from, &to, on_taken),
 	    FDPASS_NO_SERVER);
 	assert_int_equal(errno, ENAMETOOLONG);
 	assert_int_equal(loop_run(loop), 0);
@@ -307,7 +478,7 @@ descriptor_that_cannot_be_passed(void **state)
 {
 	(void)state;
 	assert_int_equal(
-	    fdpass_send(&pass, loop, path, -1, &from, &to, on_taken),
+	    fdpass_send(&pass, &collector, path, -1, &from, &to, on_taken),
 	    FDPASS_NOT_SENT);
 	assert_int_equal(errno, EBADF);
 	assert_null(pass.fn);
@@ -339,6 +510,12 @@ main(void)
 	    FDPASS_TEST(receiver_gets_a_working_descriptor),
 	    FDPASS_TEST(server_that_dies_before_it_looks_loses_the_client),
 	    FDPASS_TEST(waits_while_smtpd_is_busy),
+	    FDPASS_TEST(a_look_tells_taken_from_lost_from_none),
+	    FDPASS_TEST(one_alone_is_collected_by_the_clock),
+	    FDPASS_TEST(a_batch_is_collected_after_the_tick),
+	    FDPASS_TEST(cancelled_by_another_is_not_told),
+	    FDPASS_TEST(collecting_may_be_asked_for_while_it_tells),
+	    FDPASS_TEST(server_that_dies_loses_the_whole_batch),
 	    FDPASS_TEST(full_backlog_is_busy),
 	    FDPASS_TEST(no_descriptors_is_busy),
 	    FDPASS_TEST(nobody_there),
