@@ -18,6 +18,7 @@
 #include "screen/policy.h"
 #include "screen/quota.h"
 
+struct rate;
 struct session;
 TAILQ_HEAD(session_list, session);
 
@@ -44,6 +45,7 @@ struct screen {
 	struct policy
 	    *policy; /* for new sessions; NULL until the first is set */
 	struct quota *quota;
+	struct rate *connections, *failures; /* of client prefixes, of late */
 	struct journal journal;
 	struct handoff_queue handoffs;
 	struct replay_queue replays;

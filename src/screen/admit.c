@@ -2,11 +2,14 @@
 #include "screen/session.h"
 
 #include "base/clock.h"
+#include "screen/patience.h"
 #include "screen/verdict.h"
 
 /* At the door, in this order, because log tools and admins know it: connection
  * limit, access list, cache, veto, room. Who is in the access list or known is
- * never refused for want of room. */
+ * never refused for want of room. How often a client comes is asked before the
+ * cache, as a flood of known clients is one too; how often it has failed is
+ * asked behind it, as what its neighbours do is not a known client's fault. */
 
 static enum phase
 turn_away(struct session *s, enum journal_event event, enum verdict v)
@@ -58,9 +61,9 @@ log_listing(struct session *s, enum journal_event event)
 
 /* What the access list says: PHASE_HANDOFF, PHASE_DONE, or go on. */
 static enum phase
-ask_access_list(struct session *s)
+follow_access_list(struct session *s, const struct access_fact *fact)
 {
-	switch (access_find(s->policy->access, &s->client.addr).verdict) {
+	switch (fact->verdict) {
 	case ACCESS_PERMIT:
 		s->standing = STANDING_ALLOWED;
 		log_listing(s, EVENT_ALLOWLISTED);
@@ -97,6 +100,7 @@ ask_cache(struct session *s)
 static enum phase
 admit_begin(struct session *s)
 {
+	struct access_fact fact;
 	enum phase wish;
 
 	session_log(s, EVENT_CONNECT, (struct journal_line){0});
@@ -105,13 +109,18 @@ admit_begin(struct session *s)
 		return turn_away(s, EVENT_FAMILY, VERDICT_NO_RESOURCES);
 	if (client_has_too_many(s))
 		return turn_away(s, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
-	if ((wish = ask_access_list(s)) != PHASE_STAY)
+	fact = access_find(s->policy->access, &s->client.addr);
+	if (fact.verdict != ACCESS_PERMIT && patience_is_rushed(s))
+		return turn_away(s, EVENT_REJECT_RATE, VERDICT_RUSHED);
+	if ((wish = follow_access_list(s, &fact)) != PHASE_STAY)
 		return wish;
 	if (ask_cache(s)) {
 		s->standing = STANDING_KNOWN;
 		session_log(s, EVENT_PASS_OLD, (struct journal_line){0});
 		return verdict_hand_on(s);
 	}
+	if (patience_is_lost(s))
+		return turn_away(s, EVENT_REJECT_FAILURES, VERDICT_LOST);
 	if (!list_has(s->policy->allow_interfaces, &s->server.addr)) {
 		s->vetoed = true;
 		log_listing(s, EVENT_ALLOWLIST_VETO);

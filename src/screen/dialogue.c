@@ -7,6 +7,7 @@
 #include "screen/deep.h"
 #include "screen/footer.h"
 #include "screen/onward.h"
+#include "screen/patience.h"
 #include "screen/replay.h"
 #include "screen/verdict.h"
 #include "smtp/engine.h"
@@ -74,8 +75,7 @@ say_greeting(struct session *s)
 static int
 restart_deadline(struct session *s)
 {
-	return loop_timer_start(
-	    &s->deadline, session_config(s)->command_time_limit);
+	return loop_timer_start(&s->deadline, patience_command_time(s));
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "screen/session.h"
 
 #include "base/mem.h"
+#include "screen/patience.h"
 #include "screen/verdict.h"
 
 /* Two waits run side by side: for the client to talk before its turn, and for
@@ -194,7 +195,7 @@ greet_begin(struct session *s)
 	if (s->greet->waiting == 0)
 		return greet_finish(s);
 	if (stream_watch(&s->stream) < 0 ||
-	    loop_timer_start(&s->deadline, session_config(s)->greet_wait) < 0)
+	    loop_timer_start(&s->deadline, patience_greet_wait(s)) < 0)
 		return verdict_close(s, VERDICT_NO_RESOURCES);
 	return PHASE_STAY;
 }

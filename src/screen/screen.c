@@ -4,12 +4,22 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "screen/patience.h"
+#include "screen/rate.h"
 #include "screen/replay.h"
 #include "screen/session.h"
 #include "screen/verdict.h"
 
 /* Sessions are chained oldest first. Stress is looked at whenever their number
  * changes, so both its ends are exact. */
+
+static void
+free_counts(struct screen *screen)
+{
+	quota_free(&screen->quota);
+	rate_free(&screen->connections);
+	rate_free(&screen->failures);
+}
 
 struct screen *
 screen_new(const struct screen_options *o)
@@ -18,7 +28,13 @@ screen_new(const struct screen_options *o)
 
 	if (screen == NULL)
 		return NULL;
-	if ((screen->quota = quota_new()) == NULL) {
+	screen->quota = quota_new();
+	screen->connections =
+	    rate_new(PATIENCE_CONNECTIONS_MS, RATE_ENTRIES_MAX);
+	screen->failures = rate_new(PATIENCE_FAILURES_MS, RATE_ENTRIES_MAX);
+	if (screen->quota == NULL || screen->connections == NULL ||
+	    screen->failures == NULL) {
+		free_counts(screen);
 		mem_free(screen);
 		return NULL;
 	}
@@ -48,7 +64,7 @@ screen_free(struct screen **sp)
 		session_free(s);
 	handoff_queue_stop(&screen->handoffs);
 	replay_queue_stop(screen);
-	quota_free(&screen->quota);
+	free_counts(screen);
 	policy_unref(&screen->policy);
 	mem_free(screen);
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "screen/patience.h"
 
 /* Later faults overwrite earlier ones in what a refused client is told, as in
  * postscreen: the last test to fail is the one to name. */
@@ -129,6 +130,8 @@ verdict_weigh(struct session *s, enum check_id id)
 {
 	enum config_action action = checks_action(session_config(s), id);
 
+	if (action != ACTION_IGNORE && s->checks.state[id] != CHECK_FAILED)
+		patience_note_failure(s);
 	if (action != ACTION_IGNORE)
 		checks_fail(&s->checks, id);
 	else if (checks_is_deep(id))
