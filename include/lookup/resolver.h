@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* lookup/resolver.h - DNS A queries on the loop, through c-ares.
+/* lookup/resolver.h - DNS A queries on the loop.
  *
- * At most RESOLVER_FLIGHT_MAX queries are given to c-ares at once; who asks
+ * At most RESOLVER_FLIGHT_MAX queries are under way at once; who asks
  * for more gets NULL with EAGAIN and tries again when one of his own is done.
  *
  * Owns:    the channel and the queries. A query belongs to the resolver; the
@@ -45,6 +45,7 @@ struct resolver_answer {
 	struct addr addr[RESOLVER_ADDR_MAX];
 	uint32_t ttl_s;  /* FOUND: the least; ABSENT: from the SOA (RFC 2308) */
 	bool has_ttl;    /* ABSENT without a SOA has none */
+	bool truncated;  /* there was more; seen by the resolver alone */
 	const char *why; /* FAILED: a static text */
 };
 

@@ -183,6 +183,7 @@ void
 dns_answer_parse(
     const uint8_t *bytes, size_t n, struct resolver_answer *answer_r)
 {
+	bool truncated;
 	ns_msg msg;
 	int rcode;
 
@@ -193,8 +194,11 @@ dns_answer_parse(
 		return;
 	}
 	rcode = ns_msg_getflag(msg, ns_f_rcode);
+	truncated = ns_msg_getflag(msg, ns_f_tc) && rcode == ns_r_noerror;
 	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain)
 		fail(answer_r, failure_name(rcode));
 	else if (read_sections(&msg, answer_r) < 0)
-		fail(answer_r, "garbled answer");
+		fail(answer_r,
+		    truncated ? "truncated answer" : "garbled answer");
+	answer_r->truncated = truncated;
 }

@@ -44,7 +44,7 @@ find src/* include/* -name '*.[ch]' -o -name '*.def' | sort | xargs awk '
 	}
 	/^#[ \t]*include[ \t]*</ {
 		only("event2/", "^(src|include)/net/")
-		only("ares.h", "^src/lookup/(resolver|dns_answer)[.]c")
+		only("ares.h", "^src/lookup/dns_channel[.]c")
 		only("lmdb.h", "^src/lookup/cache[a-z_]*[.]c")
 		only("pcre2.h", "^src/table/")
 		only("openssl/", "^src/net/tls[a-z_]*[.]c")

@@ -270,7 +270,7 @@ on_udp(struct loop_watch *watch, unsigned ready)
 	answer_udp(&p, &from, from_n);
 }
 
-/* By UDP only; a question by TCP would be refused. */
+/* By UDP only; a question by TCP is refused. */
 static int
 server_open(void)
 {
@@ -520,6 +520,122 @@ test_a_truncating_list_disturbs_no_other(void **state)
 			    other[i].answer.status);
 	assert_int_equal(asked, 2 * LISTS);
 	resolver_free(&r);
+}
+
+/* A server that says by TCP what did not fit into a datagram. */
+static struct loop_watch tcp_listening, tcp_talking;
+static int tcp_fd, talk_fd;
+static unsigned tcp_asked;
+static bool tcp_is_mute;
+
+static void
+on_tcp_question(struct loop_watch *watch, unsigned ready)
+{
+	struct packet question = {0}, p;
+	uint8_t length[2];
+
+	(void)ready;
+	if (recv(talk_fd, length, 2, MSG_WAITALL) != 2) {
+		loop_watch_set(watch, 0);
+		return;
+	}
+	question.n = (size_t)recv(talk_fd, question.bytes,
+	    (size_t)(length[0] << 8 | length[1]), MSG_WAITALL);
+	tcp_asked++;
+	begin(&p, &question, 0);
+	say_three(&p);
+	length[0] = (uint8_t)(p.n >> 8);
+	length[1] = (uint8_t)p.n;
+	if (tcp_is_mute)
+		return;
+	assert_int_equal(send(talk_fd, length, 2, MSG_MORE), 2);
+	assert_int_equal(send(talk_fd, p.bytes, p.n, 0), (ssize_t)p.n);
+}
+
+static void
+on_tcp_caller(struct loop_watch *watch, unsigned ready)
+{
+	(void)watch;
+	(void)ready;
+	talk_fd = accept(tcp_fd, NULL, NULL);
+	assert_true(talk_fd >= 0);
+	loop_watch_init(&tcp_talking, loop, talk_fd, on_tcp_question);
+	assert_int_equal(loop_watch_set(&tcp_talking, LOOP_READABLE), 0);
+}
+
+static void
+tcp_server_open(bool is_mute)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin.sin_port = htons(port);
+	tcp_asked = 0;
+	tcp_is_mute = is_mute;
+	talk_fd = -1;
+	tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(tcp_fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(tcp_fd, 5), 0);
+	loop_watch_init(&tcp_listening, loop, tcp_fd, on_tcp_caller);
+	assert_int_equal(loop_watch_set(&tcp_listening, LOOP_READABLE), 0);
+}
+
+static void
+tcp_server_close(void)
+{
+	loop_watch_set(&tcp_listening, 0);
+	close(tcp_fd);
+	if (talk_fd < 0)
+		return;
+	loop_watch_set(&tcp_talking, 0);
+	close(talk_fd);
+}
+
+static void
+test_a_truncated_answer_is_completed_by_tcp(void **state)
+{
+	unsigned left = 3;
+	struct asker some = {.left = &left}, none = {.left = &left},
+		     plain = {.left = &left};
+	struct resolver *r = open_here(LONG_MS);
+
+	(void)state;
+	tcp_server_open(false);
+	ask(r, &some, "tc.bl.test");
+	ask(r, &none, "tc-empty.bl.test");
+	ask(r, &plain, "alias.bl.test");
+	run_ms(LONG_MS);
+	assert_int_equal(left, 0);
+	assert_int_equal(tcp_asked, 2);
+	assert_int_equal(some.answer.status, RESOLVER_FOUND);
+	assert_int_equal(some.answer.n, 3);
+	assert_int_equal(some.answer.ttl_s, 60);
+	assert_int_equal(none.answer.status, RESOLVER_FOUND);
+	assert_int_equal(none.answer.n, 3);
+	assert_int_equal(plain.answer.n, 1);
+	resolver_free(&r);
+	tcp_server_close();
+}
+
+static void
+test_tcp_that_is_mute_leaves_what_was_said(void **state)
+{
+	unsigned left = 2;
+	struct asker some = {.left = &left}, none = {.left = &left};
+	struct resolver *r = open_here(TIMEOUT_MS);
+
+	(void)state;
+	tcp_server_open(true);
+	ask(r, &some, "tc.bl.test");
+	ask(r, &none, "tc-empty.bl.test");
+	run_ms(LONG_MS);
+	assert_int_equal(left, 0);
+	assert_true(tcp_asked > 0);
+	assert_int_equal(some.answer.status, RESOLVER_FOUND);
+	assert_int_equal(some.answer.n, 2);
+	assert_int_equal(none.answer.status, RESOLVER_TIMED_OUT);
+	resolver_free(&r);
+	tcp_server_close();
 }
 
 static void
@@ -877,6 +993,8 @@ main(void)
 	    TEST(test_a_lost_question_is_asked_again),
 	    TEST(test_all_tries_end_in_time),
 	    TEST(test_a_truncating_list_disturbs_no_other),
+	    TEST(test_a_truncated_answer_is_completed_by_tcp),
+	    TEST(test_tcp_that_is_mute_leaves_what_was_said),
 	    TEST(test_nobody_listens),
 	    TEST(test_the_next_server_is_tried),
 	    TEST(test_many_at_once),
