@@ -85,7 +85,7 @@ void stream_consume(struct stream *s, size_t n);
 void stream_widen(struct stream *s, size_t input_max);
 /* The peer has closed or reset the connection and left nothing to read. */
 bool stream_has_left(const struct stream *s);
-/* We will send no more; call when nothing is unsent. */
+/* We will send no more, and say so under TLS; call when nothing is unsent. */
 void stream_end(struct stream *s);
 /* Read no more for now (a reply is still unsent, say); and on again. */
 void stream_pause(struct stream *s);

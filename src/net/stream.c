@@ -454,6 +454,9 @@ stream_has_left(const struct stream *s)
 void
 stream_end(struct stream *s)
 {
+	/* In this order: what is shut takes no goodbye. */
+	if (s->tls != NULL && !s->broken && s->error == 0)
+		tls_say_goodbye(s->tls->tls);
 	(void)shutdown(s->fd, SHUT_WR);
 }
 

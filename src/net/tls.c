@@ -185,13 +185,15 @@ load_keys(SSL_CTX *ssl, const struct tls_options *o, struct errtext *why)
 }
 
 /* The grade of the ciphers rules, not the security level that OpenSSL was
- * built with: old clients are better served with old ciphers than with none. */
+ * built with: old clients are better served with old ciphers than with none. A
+ * client that ends without a goodbye is no error: it still gets ours. */
 static void
 set_manners(SSL_CTX *ssl)
 {
 	SSL_CTX_set_security_level(ssl, 0);
-	SSL_CTX_set_options(ssl,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
+	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION |
+				     SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+				     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ssl, 0);
 	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |

@@ -248,15 +248,14 @@ done_begin(struct session *s)
 {
 	struct screen *screen = s->screen;
 
+	if (!s->handed_off && s->farewell != VERDICT_NONE)
+		say_farewell(s);
+	if (stream_has_tls(&s->stream))
+		session_log(s, EVENT_TLS_DISCONNECT, (struct journal_line){0});
 	if (s->handed_off) {
 		if (s->passed_on)
 			counters_bump(screen->counters, COUNTER_HANDED_OFF);
 	} else {
-		if (s->farewell != VERDICT_NONE)
-			say_farewell(s);
-		if (stream_has_tls(&s->stream))
-			session_log(
-			    s, EVENT_TLS_DISCONNECT, (struct journal_line){0});
 		session_log(s, EVENT_DISCONNECT, (struct journal_line){0});
 		counters_bump(screen->counters, COUNTER_REFUSED);
 	}

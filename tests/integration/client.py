@@ -155,13 +155,16 @@ class Client:
 
     def start_tls(self, **rules):
         """STARTTLS was answered: shake hands. `rules` are attributes of the
-        SSLContext. Whoever the server says it is will do."""
+        SSLContext. Whoever the server says it is will do. From now on an end
+        without TLS's own goodbye is an error."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         for name, value in rules.items():
             setattr(context, name, value)
-        self.socket = context.wrap_socket(self.socket)
+        self.socket = context.wrap_socket(
+            self.socket, suppress_ragged_eofs=False
+        )
 
     def try_send(self, data):
         """Send what the buffers take, without waiting; how much that was."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The first session after the deep tests goes on with the real smtpd."""
 
-import ssl
 import subprocess
 import time
 
@@ -147,7 +146,7 @@ def test_smtpd_is_gone_then_back(ring):
         postfix.log.tells(client, CONNECT, PASS_OLD)
 
 
-def certificate(postfix):
+def certificate(postfix, level="may"):
     key = postfix.directory + "/key.pem"
     cert = postfix.directory + "/cert.pem"
     subprocess.run(
@@ -157,7 +156,7 @@ def certificate(postfix):
         capture_output=True,
     )
     postfix.main.update(
-        smtpd_tls_security_level="may",
+        smtpd_tls_security_level=level,
         smtpd_tls_cert_file=cert,
         smtpd_tls_key_file=key,
         smtpd_tls_received_header="yes",
@@ -171,16 +170,58 @@ def test_starttls_of_a_stranger_ends_in_smtpd(ring):
     with greeted(postfix) as client:
         assert "250-STARTTLS" in client.ask("EHLO client.test").lines
         assert client.ask("STARTTLS").code == 220
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        client.socket = context.wrap_socket(client.socket)
+        client.start_tls()
         to_data(client, "secret")
         client.send(("x" * 70 + "\r\n") * 10)
         assert client.ask(".").code == 250
         client.ask("QUIT", "221 2.0.0 Bye")
         postfix.log.tells(client, CONNECT, RELAYED, PASS_NEW)
     assert "TLSv1.3" in postfix.wait_for_mail("secret")
+
+
+def test_starttls_while_smtpd_is_gone(ring):
+    postfix = ring.build(**DEEP)
+    certificate(postfix)
+    postfix.without = ("smtpd",)
+    postfix.log.expect(r"warning: cannot connect to service private/smtpd: .*")
+    postfix.start()
+    with greeted(postfix) as client:
+        assert "250-STARTTLS" in client.ask("EHLO client.test").lines
+        client.ask(
+            "STARTTLS", "454 4.7.0 TLS not available due to local problem"
+        )
+        client.ask("QUIT", "221 2.0.0 Bye")
+        assert client.end() == b""
+
+
+def test_our_tls_joined_to_smtpd_in_the_clear(ring):
+    """STARTTLS is not offered, as smtpd does not, but it is had from us.
+    Whoever ends it, TLS ends with a goodbye."""
+    postfix = ring.build(
+        postscreen_tls_security_level="may",
+        smtpd_hard_error_limit="1",
+        **DEEP
+    )
+    certificate(postfix, level="none")
+    postfix.start()
+    with greeted(postfix) as client:
+        assert client.ask("STARTTLS").code == 220
+        client.start_tls()
+        client.deliver(subject="our TLS")
+        postfix.log.tells(client, CONNECT, PASS_NEW, RELAYED)
+    assert "TLSv1" not in postfix.wait_for_mail("our TLS")
+    with greeted(postfix, "127.0.0.3") as client:
+        assert client.ask("STARTTLS").code == 220
+        client.start_tls()
+        client.ask("EHLO client.test")
+        client.ask("MAIL FROM:<sender@client.test>", "250 2.1.0 Ok")
+        client.ask("RCPT TO:<inbox@example.test>", "250 2.1.5 Ok")
+        client.ask("BOGUS")
+        client.expect("421 4.7.0 mx.example.test Error: too many errors")
+        assert client.end() == b""
+    postfix.log.wait_for(
+        r"DISCONNECT \[127\.0\.0\.3\]:\d+", tag="postfix/tlsproxy"
+    )
 
 
 def test_500_relayed_sessions_at_once(ring):

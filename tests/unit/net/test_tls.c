@@ -548,18 +548,55 @@ nothing_goes_out_in_the_clear(void **state)
 }
 
 static void
-close_says_goodbye(void **state)
+client_hears_goodbye(void)
 {
 	char in[8];
 	size_t n;
 
+	assert_int_equal(SSL_read_ex(c.ssl, in, sizeof(in), &n), 0);
+	assert_int_equal(SSL_get_error(c.ssl, 0), SSL_ERROR_ZERO_RETURN);
+}
+
+static void
+close_says_goodbye(void **state)
+{
 	(void)state;
 	begin_tls();
 	stream_write(o.stream, "221\r\n", 5);
 	stream_close(o.stream);
 	client_hears("221\r\n");
-	assert_int_equal(SSL_read_ex(c.ssl, in, sizeof(in), &n), 0);
-	assert_int_equal(SSL_get_error(c.ssl, 0), SSL_ERROR_ZERO_RETURN);
+	client_hears_goodbye();
+}
+
+static void
+end_says_goodbye_and_reads_on(void **state)
+{
+	char in[8];
+
+	(void)state;
+	begin_tls();
+	stream_write(o.stream, "221\r\n", 5);
+	stream_end(o.stream);
+	client_hears("221\r\n");
+	client_hears_goodbye();
+	client_says("late", 4);
+	heard("late");
+	stream_close(o.stream);
+	assert_int_equal(recv(c.fd, in, sizeof(in), 0), 0);
+}
+
+static void
+who_goes_without_goodbye_gets_one(void **state)
+{
+	(void)state;
+	begin_tls();
+	shutdown(c.fd, SHUT_WR);
+	tick(5);
+	assert_string_equal(o.events, "e");
+	stream_write(o.stream, "221\r\n", 5);
+	stream_close(o.stream);
+	client_hears("221\r\n");
+	client_hears_goodbye();
 }
 
 /* --- bad clients ------------------------------------------------------------- */
@@ -903,6 +940,8 @@ main(void)
 	    TEST(what_is_written_meanwhile_waits_for_the_handshake),
 	    TEST(nothing_goes_out_in_the_clear),
 	    TEST(close_says_goodbye),
+	    TEST(end_says_goodbye_and_reads_on),
+	    TEST(who_goes_without_goodbye_gets_one),
 	    TEST(handshake_that_stops_tells_nothing),
 	    TEST(handshake_goes_on_while_paused),
 	    TEST(what_is_not_tls_is_an_error),
