@@ -410,6 +410,14 @@ do_memory(struct play *p, struct word *w, size_t n)
 	be_ourselves(p);
 }
 
+/* descriptors gone | descriptors back: for socket pairs */
+static void
+do_descriptors(struct play *p, struct word *w, size_t n)
+{
+	(void)p;
+	fake_stream_spend_pairs(n > 0 && strcmp(w[0].text, "gone") == 0);
+}
+
 /* shakes [LABEL] [badly] */
 static void
 do_shakes(struct play *p, struct word *w, size_t n)
@@ -680,6 +688,7 @@ static const struct verb actions[] = {
     {"reset", do_reset},
     {"breaks", do_breaks},
     {"memory", do_memory},
+    {"descriptors", do_descriptors},
     {"shakes", do_shakes},
     {"deaf", do_deaf},
     {"hears", do_hears},

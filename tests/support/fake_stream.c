@@ -36,6 +36,7 @@ struct stream_buffers {
 
 static struct client clients[CLIENTS_MAX];
 static int client_count, last_pair = -1;
+static bool pairs_spent;
 
 static struct client *
 client_of(int fd)
@@ -145,6 +146,7 @@ fake_stream_reset(void)
 	}
 	client_count = 0;
 	last_pair = -1;
+	pairs_spent = false;
 }
 
 /* --- delivery ------------------------------------------------------------ */
@@ -259,6 +261,12 @@ fake_stream_last_pair(void)
 	return last_pair;
 }
 
+void
+fake_stream_spend_pairs(bool spent)
+{
+	pairs_spent = spent;
+}
+
 bool
 fake_stream_is_ended(int fd)
 {
@@ -269,6 +277,8 @@ int
 stream_init_pair(
     struct stream *s, struct loop *loop, stream_fn *fn, int *other_r)
 {
+	if (pairs_spent)
+		return errno = EMFILE, -1;
 	last_pair = fake_stream_new_fd();
 	stream_init(s, loop, last_pair, fn);
 	*other_r = open("/dev/null", O_RDONLY | O_CLOEXEC);

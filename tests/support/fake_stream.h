@@ -37,6 +37,8 @@ bool fake_stream_is_released(int fd);
 /* The stream that stream_init_pair() made last: what is said by its descriptor
  * is what the other end says. -1: none. */
 int fake_stream_last_pair(void);
+/* Descriptors for pairs have run out, or are there again. */
+void fake_stream_spend_pairs(bool spent);
 /* Our side will send no more. */
 bool fake_stream_is_ended(int fd);
 /* Forget all clients. */
