@@ -12,49 +12,21 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "lookup/cache_env.h"
 #include "lookup/cache_guard.h"
 
-/* The only user of lmdb.h. Written against LMDB 0.9.24, whose habits shape it:
- *
- * - Commits are synchronous. With MDB_NOSYNC a power failure could leave a meta
- *   page that points to pages never written; who calls cache_file_apply() is a
- *   thread that may wait. No MDB_WRITEMAP: a full disk would be a SIGBUS.
- * - A file shorter than its meta page says is a SIGBUS at some later lookup, so
- *   the length is looked at before any page is read. LMDB itself may leave the
- *   file short by pages that it freed again in the transaction which took them
- *   from the end; mend_length() makes up for these after each commit.
- * - It does not look at a page before it believes it: whoever calls it is
- *   inside cache_guard. What it does find wrong, is_unsound() knows.
- * - Closing any descriptor of the lock file drops the POSIX locks of the
- *   process on it. So an environment is open once in a process at most, and
- *   what a fork inherited is never closed.
- * - The map has its size from the start: mdb_env_set_mapsize() unmaps under the
- *   feet of the other thread's transaction. */
+/* Commits are synchronous. With MDB_NOSYNC a power failure could leave a meta
+ * page that points to pages never written; who calls cache_file_apply() is a
+ * thread that may wait. No MDB_WRITEMAP: a full disk would be a SIGBUS. */
 
-enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0, DISK_FULL_BYTES = 64 * 1024 };
-#define DATABASE_NAME "pass"
+enum { DISK_FULL_BYTES = 64 * 1024 };
 
 struct cache_file {
-	MDB_env *env;
+	struct cache_env lmdb;
 	const struct cache_place *place;
-	struct stat opened; /* which file this is, whatever has its name now */
-	MDB_txn *reading;   /* the loop's; reset between lookups */
-	MDB_dbi pass;
 };
 
 /* --- what a return code means --------------------------------------------- */
-
-/* The file itself is the fault: it can be set aside. The second half are no
- * mistakes of ours either; pages of garbage lead to them. */
-static bool
-is_unsound(int rc)
-{
-	return rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH ||
-	       rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ||
-	       rc == MDB_INCOMPATIBLE || rc == MDB_PAGE_FULL ||
-	       rc == MDB_CURSOR_FULL || rc == MDB_TXN_FULL ||
-	       rc == MDB_BAD_TXN || rc == MDB_BAD_VALSIZE || rc == EFAULT;
-}
 
 static enum cache_file_status
 status_of(struct cache_file *f, int rc, const char *doing, struct errtext *why)
@@ -71,8 +43,8 @@ status_of(struct cache_file *f, int rc, const char *doing, struct errtext *why)
 		return CACHE_FILE_FULL;
 	default:
 		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
-		if (is_unsound(rc) &&
-		    cache_place_set_aside(f->place, &f->opened) == 0)
+		if (cache_env_is_unsound(rc) &&
+		    cache_place_set_aside(f->place, &f->lmdb.opened) == 0)
 			errtext_set(why, "%s: %s; set aside as %s.broken",
 			    doing, mdb_strerror(rc), f->place->path);
 		return CACHE_FILE_FAILED;
@@ -98,136 +70,6 @@ span_of_val(const MDB_val *val)
 
 /* --- opening -------------------------------------------------------------- */
 
-/* 1 when the file is shorter than its meta page says, 0, or -1. */
-static int
-is_short(MDB_env *env, int *fd_r, off_t *want_r)
-{
-	MDB_envinfo info;
-	MDB_stat env_stat;
-	struct stat st;
-
-	if (mdb_env_info(env, &info) != 0 ||
-	    mdb_env_stat(env, &env_stat) != 0 ||
-	    mdb_env_get_fd(env, fd_r) != 0 || fstat(*fd_r, &st) < 0)
-		return -1;
-	*want_r = (off_t)((info.me_last_pgno + 1) * env_stat.ms_psize);
-	return st.st_size < *want_r;
-}
-
-/* Under the write lock, so that no other process lengthens the file between
- * our look and our ftruncate(). */
-static void
-mend_length(MDB_env *env)
-{
-	MDB_txn *txn;
-	off_t want;
-	int fd;
-
-	if (is_short(env, &fd, &want) != 1 ||
-	    mdb_txn_begin(env, NULL, 0, &txn) != 0)
-		return;
-	if (is_short(env, &fd, &want) == 1)
-		(void)!ftruncate(fd, want);
-	mdb_txn_abort(txn);
-}
-
-/* A process that has just committed may be about to mend the length: look
- * again with the write lock, which it holds while it does. */
-static int
-check_length(MDB_env *env)
-{
-	MDB_txn *txn;
-	off_t want;
-	int fd, rc, verdict = is_short(env, &fd, &want);
-
-	if (verdict == 1) {
-		if ((rc = mdb_txn_begin(env, NULL, 0, &txn)) != 0)
-			return rc;
-		verdict = is_short(env, &fd, &want);
-		mdb_txn_abort(txn);
-	}
-	return verdict == 0 ? 0 : verdict < 0 ? EIO : MDB_CORRUPTED;
-}
-
-static int
-open_database(struct cache_file *f)
-{
-	MDB_txn *txn;
-	int rc;
-
-	if ((rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn)) != 0)
-		return rc;
-	rc = mdb_dbi_open(txn, DATABASE_NAME, DATABASE_FLAGS, &f->pass);
-	if (rc == 0)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
-	if (rc != MDB_NOTFOUND)
-		return rc;
-	if ((rc = mdb_txn_begin(f->env, NULL, 0, &txn)) != 0)
-		return rc;
-	rc = mdb_dbi_open(
-	    txn, DATABASE_NAME, DATABASE_FLAGS | MDB_CREATE, &f->pass);
-	if (rc == 0)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
-	return rc;
-}
-
-/* Walk down both edges of the tree: most damage shows there, and the time it
- * takes does not grow with the file. */
-static int
-probe(struct cache_file *f)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	int rc;
-
-	if ((rc = mdb_cursor_open(f->reading, f->pass, &cursor)) != 0)
-		return rc;
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-	if (rc == 0)
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* From here on pages are read. */
-static int
-stand_guard(struct cache_file *f)
-{
-	int fd, rc;
-
-	if ((rc = mdb_env_get_fd(f->env, &fd)) != 0)
-		return rc;
-	if (fstat(fd, &f->opened) < 0)
-		return errno;
-	cache_guard_begin(f->place, &f->opened);
-	return 0;
-}
-
-static int
-open_environment(struct cache_file *f, size_t map_bytes)
-{
-	int dead, rc;
-
-	if ((rc = mdb_env_create(&f->env)) != 0)
-		return rc;
-	if ((rc = mdb_env_set_maxdbs(f->env, DATABASES_MAX)) != 0 ||
-	    (rc = mdb_env_set_mapsize(f->env, map_bytes)) != 0 ||
-	    (rc = mdb_env_open(f->env, f->place->name, MDB_NOSUBDIR | MDB_NOTLS,
-		 0600)) != 0 ||
-	    (rc = stand_guard(f)) != 0)
-		return rc;
-	if ((rc = mdb_reader_check(f->env, &dead)) != 0 ||
-	    (rc = check_length(f->env)) != 0 || (rc = open_database(f)) != 0)
-		return rc;
-	mend_length(f->env);
-	rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &f->reading);
-	if (rc == 0 && (rc = probe(f)) == 0)
-		mdb_txn_reset(f->reading);
-	return rc;
-}
-
 static int
 try_open(
     const struct cache_place *place, size_t map_bytes, struct cache_file **f_r)
@@ -239,7 +81,7 @@ try_open(
 		return ENOMEM;
 	f->place = place;
 	cache_guard_enter();
-	rc = open_environment(f, map_bytes);
+	rc = cache_env_open(&f->lmdb, place, map_bytes);
 	cache_guard_leave();
 	if (rc != 0)
 		cache_file_close(&f);
@@ -264,7 +106,7 @@ open_or_begin_anew(
 	if ((rc = try_open(place, map_bytes, &f)) == 0)
 		return f;
 	errtext_set(why, "%s: %s", place->path, mdb_strerror(rc));
-	if (!is_unsound(rc))
+	if (!cache_env_is_unsound(rc))
 		return NULL;
 	if (cache_place_set_aside(place, &before) < 0) {
 		errtext_set(why, "%s: %s; cannot rename it: %s", place->path,
@@ -313,9 +155,7 @@ cache_file_close(struct cache_file **f)
 	if (*f == NULL)
 		return;
 	cache_guard_enter();
-	mdb_txn_abort((*f)->reading);
-	if ((*f)->env != NULL)
-		mdb_env_close((*f)->env);
+	cache_env_close(&(*f)->lmdb);
 	cache_guard_leave();
 	cache_guard_end();
 	mem_free(*f);
@@ -345,11 +185,11 @@ cache_file_get(struct cache_file *f, const struct record_key *key,
 	int rc;
 
 	cache_guard_enter();
-	if ((rc = mdb_txn_renew(f->reading)) == 0) {
-		rc = mdb_get(f->reading, f->pass, &k, &v);
+	if ((rc = mdb_txn_renew(f->lmdb.reading)) == 0) {
+		rc = mdb_get(f->lmdb.reading, f->lmdb.pass, &k, &v);
 		if (rc == 0 && record_decode(span_of_val(&v), record_r) < 0)
 			rc = MDB_NOTFOUND;
-		mdb_txn_reset(f->reading);
+		mdb_txn_reset(f->lmdb.reading);
 	}
 	cache_guard_leave();
 	return status_of(f, rc, "cache lookup", why);
@@ -362,7 +202,7 @@ cache_file_warm(struct cache_file *f)
 {
 	int fd;
 
-	if (mdb_env_get_fd(f->env, &fd) == 0)
+	if (mdb_env_get_fd(f->lmdb.env, &fd) == 0)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
 }
 
@@ -384,8 +224,8 @@ commit(struct cache_file *f, MDB_txn *txn)
 	int rc = mdb_txn_commit(txn);
 
 	if (rc == 0)
-		mend_length(f->env);
-	else if (rc == EIO && is_disk_full(f->env))
+		cache_env_mend_length(f->lmdb.env);
+	else if (rc == EIO && is_disk_full(f->lmdb.env))
 		rc = ENOSPC;
 	return rc;
 }
@@ -394,7 +234,7 @@ static int
 forget(struct cache_file *f, MDB_txn *txn, const struct record_key *key)
 {
 	MDB_val k = val_of(key->bytes, key->n);
-	int rc = mdb_del(txn, f->pass, &k, NULL);
+	int rc = mdb_del(txn, f->lmdb.pass, &k, NULL);
 
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -405,7 +245,8 @@ store(struct cache_file *f, MDB_txn *txn, const struct cache_change *change)
 	MDB_val k = val_of(change->key.bytes, change->key.n), v;
 	struct record record = change->record, stored;
 	uint8_t bytes[RECORD_BYTES];
-	int rc = change->forget ? MDB_NOTFOUND : mdb_get(txn, f->pass, &k, &v);
+	int rc =
+	    change->forget ? MDB_NOTFOUND : mdb_get(txn, f->lmdb.pass, &k, &v);
 
 	if (rc == 0 && record_decode(span_of_val(&v), &stored) == 0)
 		record_merge(&record, &stored);
@@ -417,14 +258,14 @@ store(struct cache_file *f, MDB_txn *txn, const struct cache_change *change)
 	    memcmp(v.mv_data, bytes, sizeof(bytes)) == 0)
 		return 0;
 	v = val_of(bytes, sizeof(bytes));
-	return mdb_put(txn, f->pass, &k, &v, 0);
+	return mdb_put(txn, f->lmdb.pass, &k, &v, 0);
 }
 
 static int
 apply(struct cache_file *f, const struct cache_change *changes, size_t n)
 {
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(f->env, NULL, 0, &txn);
+	int rc = mdb_txn_begin(f->lmdb.env, NULL, 0, &txn);
 
 	if (rc != 0)
 		return rc;
@@ -523,8 +364,8 @@ cache_file_scan(struct cache_file *f, const struct record_key *after,
 
 	*n_r = 0;
 	cache_guard_enter();
-	if ((rc = mdb_txn_begin(f->env, NULL, MDB_RDONLY, &txn)) == 0) {
-		rc = mdb_cursor_open(txn, f->pass, &cursor);
+	if ((rc = mdb_txn_begin(f->lmdb.env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = mdb_cursor_open(txn, f->lmdb.pass, &cursor);
 		if (rc == 0) {
 			rc = scan(cursor, after, scanned, max, n_r);
 			mdb_cursor_close(cursor);
@@ -542,10 +383,10 @@ remove_expired(struct cache_file *f, MDB_txn *txn, const struct record_key *key,
     struct wall before, size_t *dropped)
 {
 	MDB_val k = val_of(key->bytes, key->n), v;
-	int rc = mdb_get(txn, f->pass, &k, &v);
+	int rc = mdb_get(txn, f->lmdb.pass, &k, &v);
 
 	if (rc == 0 && last_of(&v).s < before.s) {
-		rc = mdb_del(txn, f->pass, &k, NULL);
+		rc = mdb_del(txn, f->lmdb.pass, &k, NULL);
 		(*dropped)++;
 	}
 	return rc == MDB_NOTFOUND ? 0 : rc;
@@ -557,7 +398,7 @@ remove_all(struct cache_file *f, const struct record_key *keys, size_t n,
 {
 	MDB_txn *txn;
 	size_t dropped = 0;
-	int rc = mdb_txn_begin(f->env, NULL, 0, &txn);
+	int rc = mdb_txn_begin(f->lmdb.env, NULL, 0, &txn);
 
 	*dropped_r = 0;
 	if (rc != 0)

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+#include "lookup/cache_env.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <unistd.h>
+
+#include "lookup/cache_guard.h"
+
+/* Written against LMDB 0.9.24, whose habits shape it:
+ *
+ * - A file shorter than its meta page says is a SIGBUS at some later lookup, so
+ *   the length is looked at before any page is read. LMDB itself may leave the
+ *   file short by pages that it freed again in the transaction which took them
+ *   from the end; cache_env_mend_length() makes up for these after each commit.
+ * - It does not look at a page before it believes it: whoever calls it is
+ *   inside cache_guard. What it does find wrong, cache_env_is_unsound() knows.
+ * - Closing any descriptor of the lock file drops the POSIX locks of the
+ *   process on it. So an environment is open once in a process at most, and
+ *   what a fork inherited is never closed.
+ * - The map has its size from the start: mdb_env_set_mapsize() unmaps under the
+ *   feet of the other thread's transaction. */
+
+enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
+#define DATABASE_NAME "pass"
+
+/* The file itself is the fault: it can be set aside. The second half are no
+ * mistakes of ours either; pages of garbage lead to them. */
+bool
+cache_env_is_unsound(int rc)
+{
+	return rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH ||
+	       rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND ||
+	       rc == MDB_INCOMPATIBLE || rc == MDB_PAGE_FULL ||
+	       rc == MDB_CURSOR_FULL || rc == MDB_TXN_FULL ||
+	       rc == MDB_BAD_TXN || rc == MDB_BAD_VALSIZE || rc == EFAULT;
+}
+
+/* --- the length ------------------------------------------------------------ */
+
+/* 1 when the file is shorter than its meta page says, 0, or -1. */
+static int
+is_short(MDB_env *env, int *fd_r, off_t *want_r)
+{
+	MDB_envinfo info;
+	MDB_stat env_stat;
+	struct stat st;
+
+	if (mdb_env_info(env, &info) != 0 ||
+	    mdb_env_stat(env, &env_stat) != 0 ||
+	    mdb_env_get_fd(env, fd_r) != 0 || fstat(*fd_r, &st) < 0)
+		return -1;
+	*want_r = (off_t)((info.me_last_pgno + 1) * env_stat.ms_psize);
+	return st.st_size < *want_r;
+}
+
+/* Under the write lock, so that no other process lengthens the file between
+ * our look and our ftruncate(). */
+void
+cache_env_mend_length(MDB_env *env)
+{
+	MDB_txn *txn;
+	off_t want;
+	int fd;
+
+	if (is_short(env, &fd, &want) != 1 ||
+	    mdb_txn_begin(env, NULL, 0, &txn) != 0)
+		return;
+	if (is_short(env, &fd, &want) == 1)
+		(void)!ftruncate(fd, want);
+	mdb_txn_abort(txn);
+}
+
+/* A process that has just committed may be about to mend the length: look
+ * again with the write lock, which it holds while it does. */
+static int
+check_length(MDB_env *env)
+{
+	MDB_txn *txn;
+	off_t want;
+	int fd, rc, verdict = is_short(env, &fd, &want);
+
+	if (verdict == 1) {
+		if ((rc = mdb_txn_begin(env, NULL, 0, &txn)) != 0)
+			return rc;
+		verdict = is_short(env, &fd, &want);
+		mdb_txn_abort(txn);
+	}
+	return verdict == 0 ? 0 : verdict < 0 ? EIO : MDB_CORRUPTED;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static int
+open_database(struct cache_env *e)
+{
+	MDB_txn *txn;
+	int rc;
+
+	if ((rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return rc;
+	rc = mdb_dbi_open(txn, DATABASE_NAME, DATABASE_FLAGS, &e->pass);
+	if (rc == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	if (rc != MDB_NOTFOUND)
+		return rc;
+	if ((rc = mdb_txn_begin(e->env, NULL, 0, &txn)) != 0)
+		return rc;
+	rc = mdb_dbi_open(
+	    txn, DATABASE_NAME, DATABASE_FLAGS | MDB_CREATE, &e->pass);
+	if (rc == 0)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+/* Walk down both edges of the tree: most damage shows there, and the time it
+ * takes does not grow with the file. */
+static int
+probe(struct cache_env *e)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc;
+
+	if ((rc = mdb_cursor_open(e->reading, e->pass, &cursor)) != 0)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	if (rc == 0)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* From here on pages are read. */
+static int
+stand_guard(struct cache_env *e, const struct cache_place *place)
+{
+	int fd, rc;
+
+	if ((rc = mdb_env_get_fd(e->env, &fd)) != 0)
+		return rc;
+	if (fstat(fd, &e->opened) < 0)
+		return errno;
+	cache_guard_begin(place, &e->opened);
+	return 0;
+}
+
+int
+cache_env_open(
+    struct cache_env *e, const struct cache_place *place, size_t map_bytes)
+{
+	int dead, rc;
+
+	if ((rc = mdb_env_create(&e->env)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_maxdbs(e->env, DATABASES_MAX)) != 0 ||
+	    (rc = mdb_env_set_mapsize(e->env, map_bytes)) != 0 ||
+	    (rc = mdb_env_open(
+		 e->env, place->name, MDB_NOSUBDIR | MDB_NOTLS, 0600)) != 0 ||
+	    (rc = stand_guard(e, place)) != 0)
+		return rc;
+	if ((rc = mdb_reader_check(e->env, &dead)) != 0 ||
+	    (rc = check_length(e->env)) != 0 || (rc = open_database(e)) != 0)
+		return rc;
+	cache_env_mend_length(e->env);
+	rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &e->reading);
+	if (rc == 0 && (rc = probe(e)) == 0)
+		mdb_txn_reset(e->reading);
+	return rc;
+}
+
+void
+cache_env_close(struct cache_env *e)
+{
+	mdb_txn_abort(e->reading);
+	if (e->env != NULL)
+		mdb_env_close(e->env);
+	*e = (struct cache_env){.env = NULL};
+}
