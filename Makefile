@@ -66,8 +66,10 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$B/%)
 REPLAY_SRC := $(sort $(wildcard tests/replay/*.c))
 REPLAY_BIN := $(if $(REPLAY_SRC),$B/tests/replay/replay)
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+BENCH_BIN := $(patsubst %.c,$B/%,$(filter-out %/kit.c,$(BENCH_SRC)))
 ALL_C := $(LIB_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) \
-	$(REPLAY_SRC) $(SUPPORT_SRC)
+	$(REPLAY_SRC) $(SUPPORT_SRC) $(BENCH_SRC)
 ALL_H := $(sort $(wildcard include/*/*.h tests/*/*.h))
 MAN := $(sort $(wildcard man/*.[1-9]))
 
@@ -84,7 +86,8 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .SECONDEXPANSION:
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
 	fuzz cover lint format format-check tidy man demo deps install \
-	uninstall dist clean help check-all parity integration-postscreen fuzz-run
+	uninstall dist clean help check-all parity integration-postscreen fuzz-run \
+	bench bench-run
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -123,6 +126,10 @@ $(REPLAY_BIN): $(REPLAY_SRC:%.c=$B/%.o) $$(call fakes,$$(REPLAY_SRC)) $(LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BENCH_BIN): $B/%: $B/%.o $B/tests/bench/kit.o $(LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 -include $(shell find build -name '*.d' 2>/dev/null)
 
 # --- tests ------------------------------------------------------------------
@@ -157,7 +164,7 @@ parity: all $B/tests/support/table_query  ## same answers as postconf(1) and pos
 	$QDOORBELLD=$B/doorbelld $(PYTHON) tests/parity/postconf.py
 	$Q$(PYTHON) tests/parity/postmap.py $B/tests/support/table_query
 
-integration: all  ## a real Postfix and a real rbldnsd (root)
+integration: all $(BENCH_BIN)  ## a real Postfix and a real rbldnsd (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
 		$(PYTHON) -m pytest -q -n $(JOBS) tests/integration
 
@@ -193,6 +200,16 @@ fuzz-run: $(FUZZ_BIN)
 cover:  ## line coverage of unit tests and scenarios
 	$(MAKE) SAN=cover unit replay fuzz-corpus
 	$Qtests/support/coverage.sh build/cover
+
+# SCENARIOS=fast,new5 runs some of them; BENCH_RUNS=5 takes the median of five
+# runs, BENCH_SCALE=0.2 a fifth of all counts.
+bench:  ## speed, memory and scale against postscreen(8) (root)
+	tests/support/deps.sh bench
+	$(MAKE) bench-run
+
+bench-run: all $(BENCH_BIN)
+	$QDOORBELLD=$(CURDIR)/$B/doorbelld $(PYTHON) tests/bench/bench.py \
+		--build $B $(if $(SCENARIOS),--scenarios $(SCENARIOS))
 
 # --- static checks ----------------------------------------------------------
 lint: format-check man $B/doorbelld  ## style, layers, tables against documents

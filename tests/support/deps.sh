@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the Debian packages that are missing: deps.sh demo|check
+# Install the Debian packages that are missing: deps.sh demo|check|bench
 set -eu
 
 build="gcc make libc6-dev pkg-config libevent-dev libc-ares-dev liblmdb-dev
@@ -12,8 +12,9 @@ tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 case "${1:-}" in
 demo) wanted="$build $mail" ;;
 check) wanted="$build $mail $tests" ;;
+bench) wanted="$build $mail iproute2 util-linux linux-perf strace" ;;
 *)
-	echo "usage: deps.sh demo|check" >&2
+	echo "usage: deps.sh demo|check|bench" >&2
 	exit 2
 	;;
 esac
