@@ -26,6 +26,10 @@ struct cache_env {
 /* In the directory of `place`. After a failure, too, it is to be closed. */
 int cache_env_open(
     struct cache_env *e, const struct cache_place *place, size_t map_bytes);
+/* The same without making, mending or renaming anything; MDB_NOTFOUND when the
+ * cache's database is not there. */
+int cache_env_open_to_read(
+    struct cache_env *e, const struct cache_place *place, size_t map_bytes);
 void cache_env_close(struct cache_env *e);
 
 /* The file itself is the fault: it can be set aside. */

@@ -29,6 +29,11 @@ struct cache_file;
  * then says so, otherwise it is "". `place` must stay until the file is closed. */
 struct cache_file *cache_file_open(
     const struct cache_place *place, size_t map_bytes, struct errtext *why);
+/* Only to look, with cache_file_get() and cache_file_scan(), as who may be there
+ * at the same time as a daemon: nothing is made, mended or set aside, now or
+ * later. NULL with *why when there is no cache, or no sound one. */
+struct cache_file *cache_file_open_to_read(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why);
 void cache_file_close(struct cache_file **f);
 /* In the child of a fork: forget the parent's environment without a call to
  * LMDB, without closing its descriptors. */

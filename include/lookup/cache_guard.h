@@ -20,6 +20,8 @@
  * away, its descriptor may not. */
 void cache_guard_begin(
     const struct cache_place *place, const struct stat *file);
+/* For who may only look: the file stays, and the process exits with 1. */
+void cache_guard_begin_to_read(const struct cache_place *place);
 /* Nothing happens when it has not begun. */
 void cache_guard_end(void);
 

@@ -2,7 +2,9 @@
 #include "lookup/cache_env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "lookup/cache_guard.h"
@@ -22,6 +24,7 @@
  *   feet of the other thread's transaction. */
 
 enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
+enum { MEND_LOOKS_MAX = 50, MEND_LOOK_MS = 10 };
 #define DATABASE_NAME "pass"
 
 /* The file itself is the fault: it can be set aside. The second half are no
@@ -92,7 +95,7 @@ check_length(MDB_env *env)
 /* --- opening -------------------------------------------------------------- */
 
 static int
-open_database(struct cache_env *e)
+find_database(struct cache_env *e)
 {
 	MDB_txn *txn;
 	int rc;
@@ -103,6 +106,15 @@ open_database(struct cache_env *e)
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
+	return rc;
+}
+
+static int
+open_database(struct cache_env *e)
+{
+	MDB_txn *txn;
+	int rc = find_database(e);
+
 	if (rc != MDB_NOTFOUND)
 		return rc;
 	if ((rc = mdb_txn_begin(e->env, NULL, 0, &txn)) != 0)
@@ -147,28 +159,86 @@ stand_guard(struct cache_env *e, const struct cache_place *place)
 	return 0;
 }
 
+static int
+open_environment(struct cache_env *e, const struct cache_place *place,
+    size_t map_bytes, unsigned flags)
+{
+	int rc;
+
+	if ((rc = mdb_env_create(&e->env)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_maxdbs(e->env, DATABASES_MAX)) != 0 ||
+	    (rc = mdb_env_set_mapsize(e->env, map_bytes)) != 0)
+		return rc;
+	return mdb_env_open(
+	    e->env, place->name, MDB_NOSUBDIR | MDB_NOTLS | flags, 0600);
+}
+
+static int
+begin_reading(struct cache_env *e)
+{
+	int rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &e->reading);
+
+	if (rc == 0 && (rc = probe(e)) == 0)
+		mdb_txn_reset(e->reading);
+	return rc;
+}
+
 int
 cache_env_open(
     struct cache_env *e, const struct cache_place *place, size_t map_bytes)
 {
 	int dead, rc;
 
-	if ((rc = mdb_env_create(&e->env)) != 0)
-		return rc;
-	if ((rc = mdb_env_set_maxdbs(e->env, DATABASES_MAX)) != 0 ||
-	    (rc = mdb_env_set_mapsize(e->env, map_bytes)) != 0 ||
-	    (rc = mdb_env_open(
-		 e->env, place->name, MDB_NOSUBDIR | MDB_NOTLS, 0600)) != 0 ||
-	    (rc = stand_guard(e, place)) != 0)
-		return rc;
-	if ((rc = mdb_reader_check(e->env, &dead)) != 0 ||
+	if ((rc = open_environment(e, place, map_bytes, 0)) != 0 ||
+	    (rc = stand_guard(e, place)) != 0 ||
+	    (rc = mdb_reader_check(e->env, &dead)) != 0 ||
 	    (rc = check_length(e->env)) != 0 || (rc = open_database(e)) != 0)
 		return rc;
 	cache_env_mend_length(e->env);
-	rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &e->reading);
-	if (rc == 0 && (rc = probe(e)) == 0)
-		mdb_txn_reset(e->reading);
-	return rc;
+	return begin_reading(e);
+}
+
+/* Whoever has just committed mends the length next; the lock that it holds
+ * meanwhile is for writers. */
+static int
+watch_length(MDB_env *env)
+{
+	off_t want;
+	int fd, verdict = is_short(env, &fd, &want);
+
+	for (int i = 0; verdict == 1 && i < MEND_LOOKS_MAX; i++) {
+		(void)poll(NULL, 0, MEND_LOOK_MS);
+		verdict = is_short(env, &fd, &want);
+	}
+	return verdict == 0 ? 0 : verdict < 0 ? EIO : MDB_CORRUPTED;
+}
+
+/* LMDB makes the lock file when there is none; then nobody writes, and it is
+ * not needed. */
+static unsigned
+reading_flags(const struct cache_place *place)
+{
+	char lock[NAME_MAX + 1];
+	bool has_lock;
+
+	cache_place_name(place, "-lock", lock);
+	has_lock = faccessat(place->dir, lock, F_OK, 0) == 0;
+	return has_lock ? MDB_RDONLY : MDB_RDONLY | MDB_NOLOCK;
+}
+
+int
+cache_env_open_to_read(
+    struct cache_env *e, const struct cache_place *place, size_t map_bytes)
+{
+	int rc;
+
+	cache_guard_begin_to_read(place);
+	if ((rc = open_environment(
+		 e, place, map_bytes, reading_flags(place))) != 0 ||
+	    (rc = watch_length(e->env)) != 0 || (rc = find_database(e)) != 0)
+		return rc;
+	return begin_reading(e);
 }
 
 void

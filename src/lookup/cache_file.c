@@ -24,6 +24,7 @@ enum { DISK_FULL_BYTES = 64 * 1024 };
 struct cache_file {
 	struct cache_env lmdb;
 	const struct cache_place *place;
+	bool only_reads;
 };
 
 /* --- what a return code means --------------------------------------------- */
@@ -43,7 +44,7 @@ status_of(struct cache_file *f, int rc, const char *doing, struct errtext *why)
 		return CACHE_FILE_FULL;
 	default:
 		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
-		if (cache_env_is_unsound(rc) &&
+		if (!f->only_reads && cache_env_is_unsound(rc) &&
 		    cache_place_set_aside(f->place, &f->lmdb.opened) == 0)
 			errtext_set(why, "%s: %s; set aside as %s.broken",
 			    doing, mdb_strerror(rc), f->place->path);
@@ -141,6 +142,70 @@ cache_file_open(
 		errtext_set(why,
 		    "%s: a process has crashed in it; set aside as %s.broken",
 		    place->path, place->path);
+	if (cache_place_leave(&visit) < 0) {
+		errtext_set(why, "%s: no way back from its directory: %s",
+		    place->path, mdb_strerror(errno));
+		cache_file_close(&f);
+	}
+	return f;
+}
+
+static struct cache_file *
+open_to_read(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why)
+{
+	struct cache_file *f = mem_new(sizeof(*f));
+	int rc = ENOMEM;
+
+	if (f != NULL) {
+		f->place = place;
+		f->only_reads = true;
+		cache_guard_enter();
+		rc = cache_env_open_to_read(&f->lmdb, place, map_bytes);
+		cache_guard_leave();
+	}
+	if (rc == 0)
+		return f;
+	cache_file_close(&f);
+	errtext_set(why, "%s: %s", place->path,
+	    rc == MDB_NOTFOUND ? "no cache is in it" : mdb_strerror(rc));
+	return NULL;
+}
+
+/* LMDB waits for the other end of a pipe, and begins an empty file. */
+static int
+check_regular(const struct cache_place *place, struct errtext *why)
+{
+	struct stat st;
+	int error = 0;
+
+	if (fstatat(place->dir, place->name, &st, 0) < 0)
+		error = errno;
+	else if (!S_ISREG(st.st_mode)) {
+		errtext_set(why, "%s: not a regular file", place->path);
+		return -1;
+	} else if (st.st_size > 0)
+		return 0;
+	errtext_set(why, "%s: %s", place->path,
+	    error == 0 || error == ENOENT ? "there is no cache yet"
+					  : mdb_strerror(error));
+	return -1;
+}
+
+struct cache_file *
+cache_file_open_to_read(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why)
+{
+	struct cache_file *f = NULL;
+	struct cache_visit visit;
+
+	errtext_set(why, "%s", "");
+	if (cache_place_enter(place, &visit) < 0) {
+		errtext_set(why, "%s: %s", place->path, mdb_strerror(errno));
+		return NULL;
+	}
+	if (check_regular(place, why) == 0)
+		f = open_to_read(place, map_bytes, why);
 	if (cache_place_leave(&visit) < 0) {
 		errtext_set(why, "%s: no way back from its directory: %s",
 		    place->path, mdb_strerror(errno));

@@ -28,7 +28,7 @@ enum { FAULT_COUNT = 4 };
 static const int faults[FAULT_COUNT] = {SIGBUS, SIGSEGV, SIGABRT, SIGALRM};
 
 static struct {
-	bool is_on;
+	bool is_on, only_reads;
 	int dir;
 	dev_t dev;
 	ino_t ino;
@@ -47,6 +47,10 @@ set_aside(void)
 {
 	struct stat now;
 
+	if (guard.only_reads) {
+		(void)!write(STDERR_FILENO, guard.message, guard.message_n);
+		_exit(1);
+	}
 	if (fstatat(guard.dir, guard.name, &now, 0) < 0 ||
 	    now.st_ino != guard.ino || now.st_dev != guard.dev ||
 	    renameat(guard.dir, guard.name, guard.dir, guard.crashed) < 0)
@@ -77,10 +81,18 @@ on_fault(int number, siginfo_t *info, void *context)
 }
 
 static void
+compose_message(const struct cache_place *place, const char *outcome)
+{
+	int n = snprintf(guard.message, sizeof(guard.message),
+	    "fatal: cache %.180s is damaged%s\n", place->path, outcome);
+
+	guard.message_n = n > 0 ? (size_t)n : 0;
+}
+
+static void
 compose(const struct cache_place *place, const struct stat *file)
 {
-	int n;
-
+	guard.only_reads = false;
 	guard.dir = place->dir;
 	guard.dev = file->st_dev;
 	guard.ino = file->st_ino;
@@ -88,24 +100,36 @@ compose(const struct cache_place *place, const struct stat *file)
 	cache_place_name(place, "-lock", guard.lock);
 	cache_place_name(place, CACHE_PLACE_CRASHED, guard.crashed);
 	cache_place_name(place, ".broken-lock", guard.broken_lock);
-	n = snprintf(guard.message, sizeof(guard.message),
-	    "fatal: cache %.180s is damaged: set aside for the next start\n",
-	    place->path);
-	guard.message_n = n > 0 ? (size_t)n : 0;
+	compose_message(place, ": set aside for the next start");
+}
+
+static void
+install(void)
+{
+	struct sigaction action = {
+	    .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	sigfillset(&action.sa_mask);
+	for (size_t i = 0; i < FAULT_COUNT; i++)
+		(void)sigaction(faults[i], &action, &guard.before[i]);
+	guard.is_on = true;
 }
 
 void
 cache_guard_begin(const struct cache_place *place, const struct stat *file)
 {
-	struct sigaction action = {
-	    .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-
 	cache_guard_end();
 	compose(place, file);
-	sigfillset(&action.sa_mask);
-	for (size_t i = 0; i < FAULT_COUNT; i++)
-		(void)sigaction(faults[i], &action, &guard.before[i]);
-	guard.is_on = true;
+	install();
+}
+
+void
+cache_guard_begin_to_read(const struct cache_place *place)
+{
+	cache_guard_end();
+	guard.only_reads = true;
+	compose_message(place, "");
+	install();
 }
 
 void

@@ -22,11 +22,15 @@
 
 enum { BATCH_MAX = 1000, LINE_BYTES = 1024, TEXT_BYTES = 1024 };
 
+/* What a command does with the file: who only reads leaves even a damaged one
+ * alone, and only an import may begin a new one. */
+enum use { USE_READ, USE_CHANGE, USE_FILL };
+
 struct tool {
 	struct site site;
+	enum use use;
 	struct cache_place place;
 	struct cache_file *file;
-	FILE *in; /* of an import */
 };
 
 static int
@@ -62,13 +66,13 @@ become_owner(const struct site *site, struct errtext *why)
 	return -1;
 }
 
-/* Only an import may begin a new file. */
 static int
 check_there(const struct tool *t, const char *path, struct errtext *why)
 {
 	struct stat st;
 
-	if (t->in != NULL || fstatat(t->place.dir, t->place.name, &st, 0) == 0)
+	if (t->use != USE_CHANGE ||
+	    fstatat(t->place.dir, t->place.name, &st, 0) == 0)
 		return 0;
 	errtext_set(why, "%s: %s", path,
 	    errno == ENOENT ? "there is no cache yet" : strerror(errno));
@@ -92,16 +96,21 @@ open_cache(struct tool *t, struct errtext *why)
 	}
 	if (become_owner(&t->site, why) < 0 || check_there(t, path, why) < 0)
 		return -1;
-	t->file = cache_file_open(&t->place, CACHE_MAP_BYTES, why);
+	if (t->use == USE_READ)
+		t->file =
+		    cache_file_open_to_read(&t->place, CACHE_MAP_BYTES, why);
+	else
+		t->file = cache_file_open(&t->place, CACHE_MAP_BYTES, why);
 	if (t->file != NULL && why->text[0] != '\0')
 		complain(why);
 	return t->file != NULL ? 0 : -1;
 }
 
 static int
-tool_begin(struct tool *t, const char *config, FILE *in, struct errtext *why)
+tool_begin(
+    struct tool *t, const char *config, enum use use, struct errtext *why)
 {
-	*t = (struct tool){.place = {.dir = -1}, .in = in};
+	*t = (struct tool){.place = {.dir = -1}, .use = use};
 	return site_open(&t->site, config, why) < 0 ? -1 : open_cache(t, why);
 }
 
@@ -126,6 +135,7 @@ flush_output(struct errtext *why)
 
 struct import {
 	struct tool *tool;
+	FILE *in;
 	struct cache_change *batch;
 	size_t waiting;
 	unsigned long line, taken, bad;
@@ -180,7 +190,7 @@ skip_line(FILE *in)
 static int
 import_all(struct import *i, struct errtext *why)
 {
-	FILE *in = i->tool->in;
+	FILE *in = i->in;
 	char line[LINE_BYTES];
 	size_t n;
 
@@ -203,14 +213,14 @@ static int
 import_from(const char *config, FILE *in)
 {
 	struct tool t;
-	struct import i = {.tool = &t};
+	struct import i = {.tool = &t, .in = in};
 	struct errtext why = {""};
 	int status = 1;
 
 	errno = ENOMEM;
 	if ((i.batch = mem_array(BATCH_MAX, sizeof(*i.batch))) == NULL)
 		errtext_set(&why, "%s", strerror(errno));
-	if (tool_begin(&t, config, in, &why) < 0 || i.batch == NULL ||
+	if (tool_begin(&t, config, USE_FILL, &why) < 0 || i.batch == NULL ||
 	    import_all(&i, &why) < 0)
 		complain(&why);
 	else
@@ -320,7 +330,7 @@ write_out(const char *config, show_fn *fn)
 	struct errtext why = {""};
 	int status = 0;
 
-	if (tool_begin(&t, config, NULL, &why) < 0 ||
+	if (tool_begin(&t, config, USE_READ, &why) < 0 ||
 	    show_all(&t, fn, &why) < 0 || flush_output(&why) < 0)
 		status = complain(&why);
 	tool_end(&t);
@@ -387,13 +397,14 @@ with_known(
 }
 
 static int
-with_client(const char *config, const char *address, client_fn *fn)
+with_client(
+    const char *config, const char *address, enum use use, client_fn *fn)
 {
 	struct tool t;
 	struct errtext why = {""};
 	int status = 0;
 
-	if (tool_begin(&t, config, NULL, &why) < 0 ||
+	if (tool_begin(&t, config, use, &why) < 0 ||
 	    with_known(&t, address, fn, &why) < 0)
 		status = complain(&why);
 	tool_end(&t);
@@ -403,11 +414,11 @@ with_client(const char *config, const char *address, client_fn *fn)
 int
 cache_get(const char *config, const char *address)
 {
-	return with_client(config, address, get_client);
+	return with_client(config, address, USE_READ, get_client);
 }
 
 int
 cache_delete(const char *config, const char *address)
 {
-	return with_client(config, address, delete_client);
+	return with_client(config, address, USE_CHANGE, delete_client);
 }

@@ -543,6 +543,27 @@ def test_cache_by_hand_while_doorbelld_runs(ring):
     passes(postfix, PASS_OLD, subject="imported", source="127.0.0.9")
 
 
+def test_a_damaged_cache_is_left_to_doorbelld(ring):
+    """Who only looks says so; the daemon sets it aside."""
+    postfix = ring.build()
+    path = os.path.join(postfix.data, "doorbell_cache")
+    garbage = b"this is no database\n" * 4096
+    with open(path, "wb") as f:
+        f.write(garbage)
+    os.chown(path, os.stat(postfix.data).st_uid, -1)
+    postfix.configure()
+    ctl = Ctl(postfix)
+    for words in ("list",), ("export",), ("get", "127.0.0.2"):
+        assert ctl("cache", *words, status=1) == ""
+        assert "doorbell_cache: MDB_INVALID" in ctl.stderr
+        assert os.listdir(postfix.data) == ["doorbell_cache"]
+        with open(path, "rb") as f:
+            assert f.read() == garbage
+    ctl("cache", "delete", "127.0.0.2", status=1)
+    assert "set aside as" in ctl.stderr
+    assert "doorbell_cache.broken" in os.listdir(postfix.data)
+
+
 def test_a_standalone_doorbelld(ring):
     postfix = ring.start()
     standalone = ring.standalone(postfix)

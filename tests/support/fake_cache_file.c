@@ -29,6 +29,13 @@ cache_file_open(
 	return NULL;
 }
 
+struct cache_file *
+cache_file_open_to_read(
+    const struct cache_place *place, size_t map_bytes, struct errtext *why)
+{
+	return cache_file_open(place, map_bytes, why);
+}
+
 void
 cache_file_close(struct cache_file **f)
 {

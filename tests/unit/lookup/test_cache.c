@@ -3,6 +3,7 @@
  * forbids opening a file twice in a process, so whatever needs a second opener
  * forks. */
 /* links: cache_dir */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -22,6 +23,7 @@
 #include <cmocka.h>
 
 #include "lookup/cache.h"
+#include "lookup/cache_file.h"
 #include "support/cache_dir.h"
 
 enum { NOBODY = 65534 };
@@ -579,45 +581,238 @@ damage_tree(const struct cache_dir *d)
 		patch_file(d->path, at, zeroes, sizeof(zeroes));
 }
 
+static const struct {
+	const char *name;
+	void (*damage)(const struct cache_dir *d);
+} damages[] = {
+    {"garbage", damage_garbage},
+    {"short garbage", damage_short_garbage},
+    {"zeroes", damage_zeroes},
+    {"half a file", damage_truncated},
+    {"last page gone", damage_last_page},
+    {"first page only", damage_one_page_left},
+    {"other version", damage_other_version},
+    {"pages of zeroes", damage_tree},
+};
+enum { DAMAGES = sizeof(damages) / sizeof(damages[0]) };
+
 static void
 broken_files_are_set_aside(void **state)
 {
-	static const struct {
-		const char *name;
-		void (*damage)(const struct cache_dir *d);
-	} cases[] = {
-	    {"garbage", damage_garbage},
-	    {"short garbage", damage_short_garbage},
-	    {"zeroes", damage_zeroes},
-	    {"half a file", damage_truncated},
-	    {"last page gone", damage_last_page},
-	    {"first page only", damage_one_page_left},
-	    {"other version", damage_other_version},
-	    {"pages of zeroes", damage_tree},
-	};
 	struct cache_dir *d = *state;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < DAMAGES; i++) {
 		struct cache_options o = cache_dir_options(d);
 		struct errtext why;
 		struct cache *c;
 
 		cache_dir_empty(d);
-		cases[i].damage(d);
+		damages[i].damage(d);
 		c = cache_open(&o, &why);
 		if (c == NULL || !cache_is_usable(c) ||
 		    strstr(why.text, ".broken") == NULL ||
 		    !cache_dir_has(d, "pass.broken"))
-			fail_msg("%s: '%s'", cases[i].name, why.text);
+			fail_msg("%s: '%s'", damages[i].name, why.text);
 		assert_false(knows(c, 1));
 		store(c, 1, 1000);
 		cache_close(&c);
 		c = opened(d);
 		if (!finds(c, 1, 1000))
-			fail_msg("%s: no new memory", cases[i].name);
+			fail_msg("%s: no new memory", damages[i].name);
 		cache_close(&c);
 	}
 }
+
+/* --- readers --------------------------------------------------------------- */
+
+static struct cache_file *
+open_to_read(
+    const struct cache_dir *d, struct cache_place *place, struct errtext *why)
+{
+	assert_int_equal(
+	    cache_place_init(place, d->path, (uid_t)-1, (gid_t)-1), 0);
+	return cache_file_open_to_read(place, d->map_bytes, why);
+}
+
+/* A reader finds out what there is to find, by opening or by reading. */
+static bool
+reader_is_content(const struct cache_dir *d, struct errtext *why)
+{
+	struct cache_place place;
+	struct cache_file *f = open_to_read(d, &place, why);
+	struct cache_scanned scanned[64];
+	struct record_key last, *after = NULL;
+	bool good = f != NULL;
+	size_t n = 64;
+
+	while (good && n == 64) {
+		good = cache_file_scan(f, after, scanned, 64, &n, why) ==
+		       CACHE_FILE_DONE;
+		if (good && n > 0)
+			last = scanned[n - 1].key;
+		after = &last;
+	}
+	cache_file_close(&f);
+	cache_place_clear(&place);
+	return good;
+}
+
+/* The file's bytes, and what else is in the directory. */
+static uint64_t
+look(const struct cache_dir *d, unsigned *names_r)
+{
+	uint64_t sum = 14695981039346656037u;
+	FILE *fp = fopen(d->path, "re");
+	struct dirent *entry;
+	DIR *dir = opendir(d->dir);
+	int c;
+
+	assert_non_null(dir);
+	*names_r = 0;
+	while ((entry = readdir(dir)) != NULL)
+		*names_r += entry->d_name[0] != '.';
+	closedir(dir);
+	if (fp == NULL)
+		return 0;
+	while ((c = getc(fp)) != EOF)
+		sum = (sum ^ (unsigned char)c) * 1099511628211u;
+	fclose(fp);
+	return sum;
+}
+
+static void
+readers_leave_a_broken_file_alone(void **state)
+{
+	struct cache_dir *d = *state;
+
+	for (size_t i = 0; i < DAMAGES; i++) {
+		struct errtext why;
+		unsigned names, names_now;
+		uint64_t bytes;
+
+		cache_dir_empty(d);
+		damages[i].damage(d);
+		bytes = look(d, &names);
+		if (reader_is_content(d, &why) ||
+		    strstr(why.text, d->path) != why.text)
+			fail_msg("%s: '%s'", damages[i].name, why.text);
+		if (look(d, &names_now) != bytes || names_now != names)
+			fail_msg("%s: changed", damages[i].name);
+	}
+}
+
+/* A sound file whose database has another name. */
+static void
+make_foreign(const struct cache_dir *d)
+{
+	static char bytes[4 << 20];
+	size_t n, at = 0;
+	FILE *fp;
+
+	fill(d);
+	fp = fopen(d->path, "re");
+	assert_non_null(fp);
+	n = fread(bytes, 1, sizeof(bytes), fp);
+	fclose(fp);
+	assert_true(n < sizeof(bytes));
+	for (; at + 4 <= n; at++)
+		if (memcmp(bytes + at, "pass", 4) == 0)
+			memcpy(bytes + at, "else", 4);
+	write_file(d->path, bytes, n);
+}
+
+static void
+damage_while_open_is_told_to_readers(void **state)
+{
+	static const char zeroes[4096];
+	struct cache_dir *d = *state;
+	struct record_key key = cache_dir_key(1);
+	struct record r;
+	struct cache_place place;
+	struct cache_file *f;
+	struct errtext why;
+	struct stat st;
+
+	fill(d);
+	f = open_to_read(d, &place, &why);
+	assert_int_equal(cache_file_get(f, &key, &r, &why), CACHE_FILE_DONE);
+	assert_int_equal(stat(d->path, &st), 0);
+	for (long at = 2 * 4096; at < st.st_size; at += 4096)
+		patch_file(d->path, at, zeroes, sizeof(zeroes));
+	assert_int_equal(cache_file_get(f, &key, &r, &why), CACHE_FILE_FAILED);
+	assert_string_not_equal(why.text, "");
+	cache_file_close(&f);
+	cache_place_clear(&place);
+	assert_true(cache_dir_has(d, "pass"));
+	assert_false(cache_dir_has(d, "pass.broken"));
+}
+
+static void
+readers_make_nothing(void **state)
+{
+	struct cache_dir *d = *state;
+	struct errtext why;
+	unsigned names;
+
+	assert_false(reader_is_content(d, &why));
+	assert_non_null(strstr(why.text, "there is no cache yet"));
+	look(d, &names);
+	assert_int_equal(names, 0);
+	write_file(d->path, "", 0);
+	assert_false(reader_is_content(d, &why));
+	assert_non_null(strstr(why.text, "there is no cache yet"));
+	look(d, &names);
+	assert_int_equal(names, 1);
+	/* Somebody else's database. */
+	make_foreign(d);
+	look(d, &names);
+	assert_int_equal(names, 2);
+	assert_false(reader_is_content(d, &why));
+	assert_non_null(strstr(why.text, "no cache is in it"));
+	assert_int_equal(unlink(d->path), 0);
+	assert_int_equal(mkdir(d->path, 0700), 0);
+	assert_false(reader_is_content(d, &why));
+	assert_non_null(strstr(why.text, "not a regular file"));
+	assert_int_equal(rmdir(d->path), 0);
+}
+
+/* With the lock file of LMDB and without; what a crash has left stays too. */
+static void
+readers_read(void **state)
+{
+	struct cache_dir *d = *state;
+	char lock[sizeof(d->path) + 8], crashed[sizeof(d->path) + 8];
+	struct record_key key = cache_dir_key(1);
+	struct record r, want = record_until(1000);
+	struct cache_place place;
+	struct cache_file *f;
+	struct errtext why;
+	unsigned names, names_now;
+	uint64_t bytes;
+
+	fill(d);
+	snprintf(crashed, sizeof(crashed), "%s.crashed", d->path);
+	write_file(crashed, "x", 1);
+	snprintf(lock, sizeof(lock), "%s-lock", d->path);
+	for (int i = 0; i < 2; i++) {
+		bytes = look(d, &names);
+		assert_int_equal(names, 3 - i);
+		f = open_to_read(d, &place, &why);
+		assert_non_null(f);
+		assert_string_equal(why.text, "");
+		assert_int_equal(
+		    cache_file_get(f, &key, &r, &why), CACHE_FILE_DONE);
+		assert_memory_equal(&r, &want, sizeof(r));
+		cache_file_close(&f);
+		cache_place_clear(&place);
+		assert_true(reader_is_content(d, &why));
+		assert_int_equal(look(d, &names_now), bytes);
+		assert_int_equal(names_now, names);
+		assert_int_equal(i == 0 ? unlink(lock) : 0, 0);
+	}
+}
+
+/* --- setting aside --------------------------------------------------------- */
 
 static void
 an_empty_file_is_begun(void **state)
@@ -1009,6 +1204,10 @@ main(void)
 	    TEST(a_map_too_small_stores_nothing),
 	    TEST(a_full_disk_is_no_damage),
 	    TEST(broken_files_are_set_aside),
+	    TEST(readers_leave_a_broken_file_alone),
+	    TEST(damage_while_open_is_told_to_readers),
+	    TEST(readers_make_nothing),
+	    TEST(readers_read),
 	    TEST(an_empty_file_is_begun),
 	    TEST(damage_while_open_ends_the_memory),
 	    TEST(bad_places_leave_no_memory),

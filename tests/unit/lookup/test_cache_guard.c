@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "lookup/cache_file.h"
 #include "support/cache_dir.h"
 
 enum {
@@ -351,6 +352,68 @@ a_file_cut_short_kills_once(void **state)
 	cache_close(&c);
 }
 
+/* --- readers -------------------------------------------------------------- */
+
+/* 0 when all could be read, 1 when the reader, or the guard, said no. */
+static _Noreturn void
+read_all(const struct cache_dir *d)
+{
+	struct cache_scanned scanned[64];
+	struct cache_place place;
+	struct cache_file *f;
+	struct errtext why;
+	bool good;
+	size_t n = 0;
+
+	be_mortal();
+	if (cache_place_init(&place, d->path, (uid_t)-1, (gid_t)-1) < 0)
+		_exit(2);
+	f = cache_file_open_to_read(&place, d->map_bytes, &why);
+	good = f != NULL && cache_file_scan(f, NULL, scanned, 64, &n, &why) ==
+				CACHE_FILE_DONE;
+	for (unsigned i = 0; good && i < CLIENTS; i++) {
+		struct record_key key = cache_dir_key(i);
+		struct record r;
+
+		good = cache_file_get(f, &key, &r, &why) != CACHE_FILE_FAILED;
+	}
+	_exit(good ? 0 : 1);
+}
+
+/* Not even a file that kills. */
+static void
+readers_set_nothing_aside(void **state)
+{
+	static uint8_t sound[1 << 20];
+	struct cache_dir *d = *state;
+	size_t n = fill(d, sound, sizeof(sound));
+	unsigned refused = 0;
+
+	if (HAS_ASAN || is_simulated())
+		skip();
+	for (long at = 0; at < (long)n; at += PAGE) {
+		int status;
+		pid_t pid;
+
+		seed = (uint32_t)at;
+		scribble(garbage, sizeof(garbage));
+		cache_dir_empty(d);
+		write_at(d->path, 0, sound, n);
+		write_at(d->path, at + HEADER, garbage, PAGE - HEADER);
+		if ((pid = fork()) == 0)
+			read_all(d);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+			fail_msg("page %ld: status %d", at / PAGE, status);
+		refused += WEXITSTATUS(status) == 1;
+		if (!cache_dir_has(d, "pass") ||
+		    cache_dir_has(d, "pass.crashed") ||
+		    cache_dir_has(d, "pass.broken"))
+			fail_msg("page %ld: set aside", at / PAGE);
+	}
+	assert_true(refused > 0);
+}
+
 /* --- where it has to work ------------------------------------------------- */
 
 /* After chroot(2) and setuid(2), in the drain child too. */
@@ -543,6 +606,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(pages_of_garbage_kill_once),
 	    TEST(a_file_cut_short_kills_once),
+	    TEST(readers_set_nothing_aside),
 	    TEST(it_works_in_jail),
 	    TEST(a_lookup_without_end_kills_once),
 	    TEST(other_faults_are_not_its_business),
