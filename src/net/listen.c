@@ -18,15 +18,22 @@
  *
  * One system call per connection: accept4(2) sets the flags and tells the
  * peer, SO_KEEPALIVE comes from the listener, and our own end is asked for only
- * when the listener is bound to a wildcard address. */
+ * when the listener is bound to a wildcard address. Nor is the backlog asked
+ * whether it is empty, as it mostly is after the first: a burst is as long as
+ * the last one that came to its end, and grows when the backlog outlasts it. */
+
+/* Bursts in a row that left something, before a longer one is tried. */
+#define LISTEN_PATIENCE 16
 
 struct listener {
 	struct loop *loop;
 	int fd;
 	struct endpoint where;
 	bool wildcard;
-	bool in_burst; /* callbacks may stop and free us */
-	bool doomed;   /* freed in a burst: gone when it ends */
+	unsigned burst;  /* accepts at the next readiness */
+	unsigned filled; /* bursts in a row that did not find the end */
+	bool in_burst;   /* callbacks may stop and free us */
+	bool doomed;     /* freed in a burst: gone when it ends */
 	struct loop_watch watch;
 	struct loop_timer rest;
 	const struct listen_ops *ops; /* NULL while stopped */
@@ -122,18 +129,34 @@ listener_destroy(struct listener *l)
 	mem_free(l);
 }
 
+/* `n` were accepted. */
+static void
+suit_burst(struct listener *l, unsigned n)
+{
+	if (n < l->burst) {
+		l->burst = n > 0 ? n : 1;
+		l->filled = 0;
+	} else if (l->filled < LISTEN_PATIENCE) {
+		l->filled++;
+	} else {
+		l->burst =
+		    l->burst < LISTEN_BURST / 2 ? l->burst * 2 : LISTEN_BURST;
+	}
+}
+
 static void
 on_ready(struct loop_watch *watch, unsigned ready)
 {
 	struct listener *l = OWNER_OF(watch, struct listener, watch);
-	int i;
+	unsigned n;
 
 	(void)ready;
 	l->in_burst = true;
-	for (i = 0; i < LISTEN_BURST && l->ops != NULL; i++)
+	for (n = 0; n < l->burst && l->ops != NULL; n++)
 		if (!accept_one(l))
 			break;
 	l->in_burst = false;
+	suit_burst(l, n);
 	if (l->doomed)
 		listener_destroy(l);
 }
@@ -163,6 +186,7 @@ listener_new(struct loop *loop, int fd)
 	}
 	l->loop = loop;
 	l->fd = fd;
+	l->burst = 1;
 	l->wildcard = addr_equal(&l->where.addr, &any4) ||
 		      addr_equal(&l->where.addr, &any6);
 	loop_watch_init(&l->watch, loop, fd, on_ready);

@@ -35,11 +35,12 @@ static struct {
 } seen;
 
 /* In place of the C library's: fails when told to. */
-static int accept_error, accept_failures;
+static int accept_error, accept_failures, accept_calls;
 
 int
 accept4(int fd, __SOCKADDR_ARG sa, socklen_t *restrict n, int flags)
 {
+	accept_calls++;
 	if (accept_failures > 0) {
 		accept_failures--;
 		errno = accept_error;
@@ -239,6 +240,27 @@ burst_is_bounded_per_tick(void **state)
 	assert_int_equal(seen.arrived, 150);
 	assert_int_equal(seen.per_tick_max, LISTEN_BURST);
 	assert_int_equal(seen.troubles, 0);
+}
+
+/* Who comes alone costs one accept(2): now and then a second one looks whether
+ * more have come. After a crowd it is so again. */
+static void
+quiet_listener_is_not_asked_twice(void **state)
+{
+	int i;
+
+	(void)state;
+	door_open("127.0.0.1");
+	for (i = 0; i < 100; i++)
+		call("127.0.0.1", listen_where(door)->port);
+	run_for(20);
+	accept_calls = 0;
+	for (i = 0; i < 50; i++) {
+		call("127.0.0.1", listen_where(door)->port);
+		run_for(1);
+	}
+	assert_int_equal(seen.arrived, 150);
+	assert_in_range(accept_calls, 50, 55);
 }
 
 static void
@@ -492,6 +514,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    LISTEN_TEST(both_ends_are_told),
 	    LISTEN_TEST(burst_is_bounded_per_tick),
+	    LISTEN_TEST(quiet_listener_is_not_asked_twice),
 	    LISTEN_TEST(nobody_arrives_while_stopped),
 	    LISTEN_TEST(stopping_or_freeing_in_a_burst),
 	    LISTEN_TEST(errors_are_told_apart),
