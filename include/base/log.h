@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/text.h"
+
 #define LOG_LINE_MAX 2000 /* bytes of text, "warning: " included */
 
 enum log_level {
@@ -50,6 +52,8 @@ void log_set_utf8(bool allowed);
 
 void log_line(enum log_level level, enum log_voice voice, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
+/* A line that is ready but for its prefix. */
+void log_text(enum log_level level, enum log_voice voice, struct span text);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

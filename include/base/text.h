@@ -59,6 +59,12 @@ void text_fold(char *s); /* to lower case, in place */
 /* How many edits turn a into b; for "did you mean". */
 size_t text_distance(const char *a, const char *b);
 
+/* For lines that are written for every client. Both write no NUL and return
+ * the end; the caller knows that there is room. */
+#define TEXT_NUMBER_MAX 20
+char *text_put(char *p, const char *s);
+char *text_put_number(char *p, unsigned long long n);
+
 /* `ms` as Postfix prints delays: at most two significant digits and `decimals`
  * decimals (three are all there are), rounded half up - but always with one, so
  * that patterns like \d+\.\d+ match: "0.39", "0.0", "1.2", "16.0". Returns

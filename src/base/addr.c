@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -66,14 +65,26 @@ addr_parse(struct span in, struct addr *out_r)
 	return 0;
 }
 
+/* Returns the end, where there is no NUL yet. */
+static char *
+put_ipv4(char *p, const uint8_t bytes[4])
+{
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			*p++ = '.';
+		p = text_put_number(p, bytes[i]);
+	}
+	return p;
+}
+
 char *
 addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
-	int family = a->family == ADDR_IPV4 ? AF_INET : AF_INET6;
-
-	if (a->family == ADDR_NONE ||
-	    inet_ntop(family, a->bytes, out, ADDR_TEXT_MAX) == NULL)
-		snprintf(out, ADDR_TEXT_MAX, "unknown");
+	if (a->family == ADDR_IPV4)
+		*put_ipv4(out, a->bytes) = '\0';
+	else if (a->family == ADDR_NONE ||
+		 inet_ntop(AF_INET6, a->bytes, out, ADDR_TEXT_MAX) == NULL)
+		*text_put(out, "unknown") = '\0';
 	return out;
 }
 
@@ -208,9 +219,11 @@ endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *out_r)
 char *
 endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], *p = out;
 
-	snprintf(out, ENDPOINT_TEXT_MAX, "[%s]:%u", addr_format(&e->addr, text),
-	    (unsigned)e->port);
+	p = text_put(p, "[");
+	p = text_put(p, addr_format(&e->addr, text));
+	p = text_put(p, "]:");
+	*text_put_number(p, e->port) = '\0';
 	return out;
 }

@@ -84,6 +84,14 @@ deliver(enum log_level level, enum log_voice voice, const char *text, size_t n)
 	sink.busy = false;
 }
 
+static void
+finish(enum log_level level, enum log_voice voice, char *text, size_t n)
+{
+	text[n] = '\0';
+	text_make_printable(text, n, !sink.ascii_only);
+	deliver(level, voice, text, n);
+}
+
 __attribute__((format(printf, 3, 0))) static void
 compose(enum log_level level, enum log_voice voice, const char *format,
     va_list args)
@@ -99,9 +107,25 @@ compose(enum log_level level, enum log_voice voice, const char *format,
 	wanted = vsnprintf(text + n, room, format, args);
 	if (wanted > 0)
 		n += (size_t)wanted < room ? (size_t)wanted : room - 1;
-	text[n] = '\0';
-	text_make_printable(text, n, !sink.ascii_only);
-	deliver(level, voice, text, n);
+	finish(level, voice, text, n);
+	errno = saved_errno;
+}
+
+void
+log_text(enum log_level level, enum log_voice voice, struct span in)
+{
+	int saved_errno = errno;
+	char text[LOG_LINE_MAX + 1];
+	char *p = text_put(text, level_prefix[level]);
+	size_t room = (size_t)(text + LOG_LINE_MAX - p);
+
+	if (level == LOG_LEVEL_DEBUG && !log_is_verbose())
+		return;
+	if (in.n > room)
+		in.n = room;
+	if (in.n > 0)
+		memcpy(p, in.p, in.n);
+	finish(level, voice, text, (size_t)(p - text) + in.n);
 	errno = saved_errno;
 }
 

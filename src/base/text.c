@@ -91,6 +91,12 @@ text_token(struct span *rest, const char *separators, struct span *word_r)
 	return true;
 }
 
+static bool
+is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
 /* Writes the escape of one byte; returns its length, 1 to 4. */
 static size_t
 escape_byte(char out[4], char c)
@@ -105,7 +111,7 @@ escape_byte(char out[4], char c)
 		out[1] = letter[found - plain];
 		return 2;
 	}
-	if (byte >= 0x20 && byte < 0x7f) {
+	if (is_plain(c)) {
 		out[0] = c;
 		return 1;
 	}
@@ -191,6 +197,9 @@ text_make_printable(char *p, size_t n, bool utf8)
 	size_t length;
 
 	for (size_t i = 0; i < n; i += length) {
+		length = 1;
+		if (is_plain(p[i]))
+			continue; /* nearly all there ever is */
 		length = utf8_length(p + i, n - i);
 		if (length == 0 || (length > 1 && !utf8) || is_control(p[i])) {
 			p[i] = '?';
@@ -247,6 +256,30 @@ text_fold(char *s)
 {
 	for (; *s != '\0'; s++)
 		*s = text_lower(*s);
+}
+
+char *
+text_put(char *p, const char *s)
+{
+	size_t n = strlen(s);
+
+	memcpy(p, s, n);
+	return p + n;
+}
+
+char *
+text_put_number(char *p, unsigned long long n)
+{
+	char digits[TEXT_NUMBER_MAX];
+	size_t i = 0;
+
+	do {
+		digits[i++] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	while (i > 0)
+		*p++ = digits[--i];
+	return p;
 }
 
 static size_t

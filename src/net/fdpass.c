@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 /* Everything that can fail for want of memory is done before connect(2): the
  * message is written and somebody will look for the answer. What follows is
@@ -22,24 +22,38 @@
  * have each socket watched costs three system calls; one poll(2) for a batch
  * costs an eighth of one, and tells as much. */
 
+/* The two attributes of one end; every name and value ends with a NUL. */
+static char *
+put_end(char *p, const char *address_name, const char *port_name,
+    const struct endpoint *e)
+{
+	char address[ADDR_TEXT_MAX];
+
+	p = text_put(p, address_name);
+	*p++ = '\0';
+	p = text_put(p, addr_format(&e->addr, address));
+	*p++ = '\0';
+	p = text_put(p, port_name);
+	*p++ = '\0';
+	p = text_put_number(p, e->port);
+	*p++ = '\0';
+	return p;
+}
+
 size_t
 fdpass_encode(char out[FDPASS_MESSAGE_MAX], const struct endpoint *client,
     const struct endpoint *server)
 {
-	char client_text[ADDR_TEXT_MAX], server_text[ADDR_TEXT_MAX];
-	int n;
+	char *p = out;
 
 	if (client->addr.family == ADDR_NONE ||
 	    server->addr.family == ADDR_NONE)
 		return 0;
-	n = snprintf(out, FDPASS_MESSAGE_MAX,
-	    "%cclient_address%c%s%cclient_port%c%u"
-	    "%cserver_address%c%s%cserver_port%c%u%c%c",
-	    0, 0, addr_format(&client->addr, client_text), 0, 0,
-	    (unsigned)client->port, 0, 0,
-	    addr_format(&server->addr, server_text), 0, 0,
-	    (unsigned)server->port, 0, 0);
-	return n > 0 && n < FDPASS_MESSAGE_MAX ? (size_t)n : 0;
+	*p++ = '\0';
+	p = put_end(p, "client_address", "client_port", client);
+	p = put_end(p, "server_address", "server_port", server);
+	*p++ = '\0';
+	return (size_t)(p - out);
 }
 
 static enum fdpass_result

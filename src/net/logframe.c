@@ -2,13 +2,13 @@
 #include "net/logframe.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 /* syslog(3) pads the day of the month with a blank, Postfix's postlog with a
  * zero; postlogd strips the latter's fields by counting them when it passes a
@@ -55,37 +55,46 @@ logframe_line(struct logframe *f, char out[LOGFRAME_MAX], enum log_level level,
 	return logframe_line_at(f, out, clock_wall(), level, voice, text, n);
 }
 
+static char *
+put_tag(char *p, const struct logframe *f, enum log_voice voice)
+{
+	p = text_put(p, f->tag[voice]);
+	p = text_put(p, "[");
+	p = text_put_number(p, (unsigned long)f->pid);
+	return text_put(p, "]: ");
+}
+
 size_t
 logframe_line_at(struct logframe *f, char out[LOGFRAME_MAX], struct wall when,
     enum log_level level, enum log_voice voice, const char *text, size_t n)
 {
 	size_t room = LOGFRAME_MAX - (f->kind == LOGSOCK_STDERR);
-	const char *tag = f->tag[voice];
-	int head = 0;
+	char *p = out;
 
-	switch (f->kind) {
-	case LOGSOCK_SYSLOG:
-		head = snprintf(out, room,
-		    "<%d>%s %s[%ld]: ", f->facility | severity_of(level),
-		    stamp_of(f, when), tag, f->pid);
-		break;
-	case LOGSOCK_POSTLOG:
-		head = snprintf(out, room, "%s %s %s[%ld]: ", stamp_of(f, when),
-		    f->host, tag, f->pid);
-		break;
-	case LOGSOCK_STDERR:
-		head = snprintf(out, room, "%s[%ld]: ", tag, f->pid);
-		break;
+	if (f->kind == LOGSOCK_SYSLOG) {
+		p = text_put(p, "<");
+		p = text_put_number(
+		    p, (unsigned)(f->facility | severity_of(level)));
+		p = text_put(p, ">");
 	}
+	if (f->kind != LOGSOCK_STDERR) {
+		p = text_put(p, stamp_of(f, when));
+		p = text_put(p, " ");
+	}
+	if (f->kind == LOGSOCK_POSTLOG) {
+		p = text_put(p, f->host);
+		p = text_put(p, " ");
+	}
+	p = put_tag(p, f, voice);
 	/* logframe_init() saw to it that the head fits. */
-	room -= (size_t)head;
+	room -= (size_t)(p - out);
 	if (n > room)
 		n = room;
-	memcpy(out + head, text, n);
-	n += (size_t)head;
+	memcpy(p, text, n);
+	p += n;
 	if (f->kind == LOGSOCK_STDERR)
-		out[n++] = '\n';
-	return n;
+		*p++ = '\n';
+	return (size_t)(p - out);
 }
 
 static int

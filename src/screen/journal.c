@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/journal.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/must.h"
 
 /* A line is its row's word and a small template. Client text goes through
- * text_escape() (%q) or name_text() (HELO); log_line() makes the rest printable,
+ * text_escape() (%q) or name_text() (HELO); log_text() makes the rest printable,
  * so nothing a client sends can forge a line or a field. */
 
 enum { LINE_MAX_BYTES = 2 * LOG_LINE_MAX, QUOTED_MAX = 100, HEADER_MAX = 1800 };
@@ -142,18 +144,21 @@ journal_write(struct journal *j, enum journal_event event,
 	const struct journal_row *row = &rows[event];
 	char text[LINE_MAX_BYTES + 1]; /* "no memory" is news, too */
 	struct buf out;
+	size_t plain;
 
 	j->seen[event]++;
 	buf_borrow(&out, text, sizeof(text));
 	(void)buf_add_str(&out, line->old_words ? row->old_word : row->word);
 	for (const char *p = row->rest; *p != '\0'; p++) {
-		if (*p == '%')
-			add_field(&out, *++p, line);
-		else
-			(void)buf_add_char(&out, *p);
+		plain = strcspn(p, "%");
+		(void)buf_add(&out, p, plain);
+		p += plain;
+		if (*p == '\0')
+			break;
+		add_field(&out, *++p, line);
 	}
 	if (out.n > 0)
-		log_line(row->level, row->voice, "%.*s", (int)out.n, out.p);
+		log_text(row->level, row->voice, buf_span(&out));
 }
 
 void

@@ -100,6 +100,40 @@ test_short_forms(void **state)
 }
 
 static void
+test_ready_text(void **state)
+{
+	static char long_text[LOG_LINE_MAX + 10];
+	struct heard *h = *state;
+
+	errno = ENOENT;
+	log_text(
+	    LOG_LEVEL_WARNING, LOG_VOICE_DNSBLOG, span_str("50% of a\nline"));
+	assert_int_equal(errno, ENOENT);
+	assert_string_equal(h->text, "warning: 50% of a?line");
+	assert_int_equal(h->level, LOG_LEVEL_WARNING);
+	assert_int_equal(h->voice, LOG_VOICE_DNSBLOG);
+	log_text(LOG_LEVEL_INFO, LOG_VOICE_MAIN, span_of("not all of it", 3));
+	assert_string_equal(h->text, "not");
+	log_text(LOG_LEVEL_INFO, LOG_VOICE_MAIN, span_of("a\0b", 3));
+	assert_string_equal(h->text, "a?b");
+	log_text(LOG_LEVEL_INFO, LOG_VOICE_MAIN, span_of(NULL, 0));
+	assert_string_equal(h->text, "");
+	memset(long_text, 'x', sizeof(long_text));
+	for (size_t n = LOG_LINE_MAX - 8; n < sizeof(long_text); n++) {
+		log_text(LOG_LEVEL_INFO, LOG_VOICE_MAIN, span_of(long_text, n));
+		assert_int_equal(h->n, n < LOG_LINE_MAX ? n : LOG_LINE_MAX);
+		log_text(
+		    LOG_LEVEL_ERROR, LOG_VOICE_MAIN, span_of(long_text, n));
+		assert_int_equal(h->n, n + strlen("error: ") < LOG_LINE_MAX
+					   ? n + strlen("error: ")
+					   : LOG_LINE_MAX);
+	}
+	h->lines = 0;
+	log_text(LOG_LEVEL_DEBUG, LOG_VOICE_MAIN, span_str("quiet"));
+	assert_int_equal(h->lines, 0);
+}
+
+static void
 test_debug_only_when_verbose(void **state)
 {
 	struct heard *h = *state;
@@ -279,6 +313,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    HEARD(test_prefix_follows_level),
 	    HEARD(test_short_forms),
+	    HEARD(test_ready_text),
 	    HEARD(test_debug_only_when_verbose),
 	    HEARD(test_no_second_line),
 	    HEARD(test_cut),

@@ -232,6 +232,38 @@ test_is_utf8(void **state)
 }
 
 static void
+test_put(void **state)
+{
+	static const struct {
+		unsigned long long n;
+		const char *want;
+	} cases[] = {
+	    {0, "0"},
+	    {9, "9"},
+	    {10, "10"},
+	    {255, "255"},
+	    {65535, "65535"},
+	    {100000, "100000"},
+	    {18446744073709551615ULL, "18446744073709551615"},
+	};
+	char text[TEXT_NUMBER_MAX + 4];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *p = text_put(text, "<");
+
+		p = text_put_number(p, cases[i].n);
+		p = text_put(p, "");
+		p = text_put(p, ">");
+		*p = '\0';
+		assert_int_equal(p - text, strlen(cases[i].want) + 2);
+		assert_memory_equal(
+		    text + 1, cases[i].want, strlen(cases[i].want));
+		assert_int_equal(p[-1], '>');
+	}
+}
+
+static void
 test_control_bytes_are_not_printable(void **state)
 {
 	(void)state;
@@ -396,6 +428,7 @@ main(void)
 	    cmocka_unit_test(test_make_printable),
 	    cmocka_unit_test(test_is_utf8),
 	    cmocka_unit_test(test_control_bytes_are_not_printable),
+	    cmocka_unit_test(test_put),
 	    cmocka_unit_test(test_character_classes),
 	    cmocka_unit_test(test_fold),
 	    cmocka_unit_test(test_distance),
