@@ -85,6 +85,9 @@ void stream_consume(struct stream *s, size_t n);
 void stream_widen(struct stream *s, size_t input_max);
 /* The peer has closed or reset the connection and left nothing to read. */
 bool stream_has_left(const struct stream *s);
+/* The peer, of a pair, has read all that was written and has said nothing that
+ * we have not taken. */
+bool stream_is_at_rest(const struct stream *s);
 /* We will send no more, and say so under TLS; call when nothing is unsent. */
 void stream_end(struct stream *s);
 /* Read no more for now (a reply is still unsent, say); and on again. */

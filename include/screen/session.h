@@ -50,17 +50,11 @@ enum session_tls {
 	SESSION_TLS_PROVEN /* enough was said inside */
 };
 
-/* Where the client's bytes stand in its TLS records. */
-struct session_record {
-	uint8_t header[5];
-	uint8_t header_n; /* of them read */
-	uint16_t left;    /* of the payload */
-};
-
 struct greet; /* the phases' own state, while they last */
 struct dialogue;
 struct handoff;
 struct replay;
+struct relay;
 
 struct session {
 	unsigned magic;   /* SESSION_MAGIC */
@@ -79,8 +73,6 @@ struct session {
 	uint8_t turn_away; /* enum verdict for the first command, 0: none */
 	uint8_t tls;       /* enum session_tls */
 	bool late; /* gets smtpd only when it says something that needs one */
-	struct session_record record;
-	size_t tls_bytes; /* of application data */
 	struct screen *screen;
 	struct policy *policy;
 	struct quota_client *client_entry;
@@ -89,6 +81,7 @@ struct session {
 	struct dialogue *dialogue;
 	struct handoff *handoff;
 	struct replay *replay;
+	struct relay *relay;
 	struct mono phase_since; /* for "after N" */
 	struct endpoint client, server;
 	struct record_key key;

@@ -2,6 +2,7 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -449,6 +450,17 @@ stream_has_left(const struct stream *s)
 	ssize_t got = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* In this order: what it says upon reading is seen. */
+bool
+stream_is_at_rest(const struct stream *s)
+{
+	int unread = 0, waiting = 0;
+
+	return stream_unsent(s) == 0 && ioctl(s->fd, SIOCOUTQ, &unread) == 0 &&
+	       unread == 0 && ioctl(s->fd, FIONREAD, &waiting) == 0 &&
+	       waiting == 0 && stream_input(s).n == 0;
 }
 
 void

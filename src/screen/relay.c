@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/session.h"
 
+#include "base/mem.h"
+#include "net/tls_witness.h"
 #include "screen/replay.h"
 #include "screen/verdict.h"
 #include "smtp/line.h"
@@ -8,17 +10,32 @@
 /* Two streams, joined. Each side is read only while the other has taken what it
  * was given, so a slow reader slows the writer and not us; the end of one side
  * is passed on when all before it is. From here on every byte is between the
- * client and smtpd: TLS too. */
+ * client and smtpd: TLS too.
+ *
+ * That one side is silent means nothing: smtpd is, for as long as a big mail
+ * comes in slowly. When both are, smtpd's own time limit goes first, so that
+ * the client hears its goodbye; ours is for an smtpd that has none. */
 
 enum {
 	RELAY_BUFFER_MAX = STREAM_OUTPUT_MAX,
-	/* Ten seconds more than smtpd's own, so that it can say goodbye. */
-	RELAY_IDLE_MS = 310 * 1000,
-	TLS_PROOF_BYTES = 512, /* what no client sends before it means it */
-	TLS_CHANGE_CIPHER_SPEC = 20,
-	TLS_APPLICATION_DATA = 23,
-	TLS_MAJOR = 3,
-	TLS_RECORD_MAX = 16384 + 2048 /* RFC 5246 section 6.2.3 */
+	STALL_MS = 300 * 1000,   /* for one side to take what the other sent */
+	SILENCE_MS = 310 * 1000, /* of both; smtpd's is 300 s */
+	TLS_PROOF_BYTES = 512    /* what no client sends before it means it */
+};
+
+/* One direction. */
+struct way {
+	size_t given;      /* to the stream that it leads to */
+	size_t taken;      /* of it, by the kernel, when last looked at */
+	bool stuck;        /* something was left */
+	struct mono since; /* that, or that some was taken */
+};
+
+struct relay {
+	struct tls_witness witness;
+	unsigned reply_n;  /* bytes of the answer to STARTTLS */
+	struct mono heard; /* when anybody last said anything */
+	struct way to_server, to_client;
 };
 
 static struct stream *
@@ -39,13 +56,15 @@ movable(const struct stream *from, const struct stream *to)
 
 /* Move that, and the end when it has come. */
 static int
-move(struct stream *from, struct stream *to)
+move(struct session *s, struct stream *from, struct stream *to, struct way *way)
 {
 	struct span bytes = movable(from, to);
 
 	if (bytes.n > 0) {
 		if (stream_write(to, bytes.p, bytes.n) < 0)
 			return -1;
+		way->given += bytes.n;
+		s->relay->heard = loop_now(s->screen->loop);
 		stream_consume(from, bytes.n);
 	}
 	if (stream_unsent(to) > 0)
@@ -57,71 +76,127 @@ move(struct stream *from, struct stream *to)
 	return 0;
 }
 
-/* The answer to STARTTLS: "220 ..." and TLS begins. */
-static void
-look_for_tls(struct session *s)
+/* --- time ------------------------------------------------------------------- */
+/* When this direction has been stuck for too long, if it is. */
+static struct mono
+way_limit(struct way *way, const struct stream *to, struct mono now)
 {
-	if (s->tls == SESSION_TLS_ASKED &&
-	    span_has_prefix(stream_input(server_of(s)), "220"))
-		s->tls = SESSION_TLS_BEGUN;
+	size_t taken = way->given - stream_unsent(to);
+
+	if (!way->stuck || taken != way->taken)
+		way->since = now;
+	way->stuck = taken != way->given;
+	way->taken = taken;
+	return mono_after(way->since, STALL_MS);
 }
 
-/* One step through the client's TLS records (RFC 8446 section 5.1): a byte of
- * a header, or as much of a payload as there is. How many bytes it took. */
-static size_t
-follow_record(struct session *s, struct span bytes)
+/* How long it may go on like this; 0: no longer. */
+static int64_t
+time_left(struct session *s)
 {
-	struct session_record *r = &s->record;
-	size_t n = bytes.n < r->left ? bytes.n : r->left;
+	struct relay *r = s->relay;
+	struct mono now = loop_now(s->screen->loop);
+	const struct mono limits[] = {mono_after(r->heard, SILENCE_MS),
+	    way_limit(&r->to_server, server_of(s), now),
+	    way_limit(&r->to_client, &s->stream, now)};
+	int64_t least = SILENCE_MS;
 
-	if (r->left > 0) {
-		if (r->header[0] == TLS_APPLICATION_DATA)
-			s->tls_bytes += n;
-		r->left = (uint16_t)(r->left - n);
-		return n;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		int64_t left = mono_between(now, limits[i]);
+
+		if (left < least)
+			least = left;
 	}
-	r->header[r->header_n++] = (uint8_t)bytes.p[0];
-	if (r->header_n == sizeof(r->header)) {
-		r->header_n = 0;
-		r->left = (uint16_t)(r->header[3] << 8 | r->header[4]);
-		if (r->header[0] < TLS_CHANGE_CIPHER_SPEC ||
-		    r->header[0] > TLS_APPLICATION_DATA ||
-		    r->header[1] != TLS_MAJOR || r->left > TLS_RECORD_MAX)
-			s->tls = SESSION_TLS_NONE; /* it is not TLS at all */
+	return least > 0 ? least : 0;
+}
+
+/* --- TLS that passes through ------------------------------------------------- */
+/* The answer to STARTTLS is still in the clear: "220 ...", and TLS begins. */
+static struct span
+follow_answer(struct session *s, struct span bytes)
+{
+	struct relay *r = s->relay;
+
+	while (bytes.n > 0 && s->tls == SESSION_TLS_ASKED) {
+		if (r->reply_n < 3 && bytes.p[0] != "220"[r->reply_n])
+			s->tls = SESSION_TLS_NONE;
+		else if (bytes.p[0] == '\n')
+			s->tls = SESSION_TLS_BEGUN;
+		r->reply_n++;
+		bytes = span_of(bytes.p + 1, bytes.n - 1);
 	}
-	return 1;
+	return bytes;
 }
 
 /* A client that talks to smtpd inside TLS has shown what the deep tests ask. */
 static void
-follow_tls(struct session *s, struct span bytes)
+follow_tls(struct session *s)
 {
-	size_t n;
+	struct tls_witness *w = &s->relay->witness;
 
-	while (bytes.n > 0 && s->tls == SESSION_TLS_BEGUN) {
-		n = follow_record(s, bytes);
-		bytes = span_of(bytes.p + n, bytes.n - n);
-	}
-	if (s->tls == SESSION_TLS_BEGUN && s->tls_bytes >= TLS_PROOF_BYTES) {
+	if (s->tls != SESSION_TLS_BEGUN)
+		return;
+	if (stream_is_at_rest(server_of(s)))
+		tls_witness_rest(w);
+	if (w->not_tls) {
+		s->tls = SESSION_TLS_NONE;
+	} else if (w->proven && w->said >= TLS_PROOF_BYTES) {
 		s->tls = SESSION_TLS_PROVEN;
 		verdict_pass_in_tls(s);
 	}
 }
 
-static enum phase
-move_both(struct session *s)
+static void
+follow_client(struct session *s)
+{
+	if (s->tls == SESSION_TLS_BEGUN)
+		tls_witness_client(
+		    &s->relay->witness, movable(&s->stream, server_of(s)));
+}
+
+static void
+follow_server(struct session *s)
+{
+	struct span bytes = movable(server_of(s), &s->stream);
+
+	bytes = follow_answer(s, bytes);
+	if (s->tls == SESSION_TLS_BEGUN)
+		tls_witness_server(&s->relay->witness, bytes);
+}
+
+/* --- both ways ---------------------------------------------------------------- */
+static int
+move_to_server(struct session *s)
 {
 	struct stream *server = server_of(s);
 
-	follow_tls(s, movable(&s->stream, server));
 	/* What smtpd had said before it broke is still for the client. */
-	if (server->broken)
+	if (server->broken) {
 		stream_pause(&s->stream);
-	else if (move(&s->stream, server) < 0)
+		return 0;
+	}
+	follow_client(s);
+	return move(s, &s->stream, server, &s->relay->to_server);
+}
+
+static int
+move_to_client(struct session *s)
+{
+	follow_server(s);
+	return move(s, server_of(s), &s->stream, &s->relay->to_client);
+}
+
+static enum phase
+move_both(struct session *s)
+{
+	const struct stream *server = server_of(s);
+	int64_t left;
+
+	if (move_to_server(s) < 0 || move_to_client(s) < 0)
 		return PHASE_DONE;
-	look_for_tls(s);
-	if (move(server, &s->stream) < 0 ||
-	    loop_timer_start(&s->deadline, RELAY_IDLE_MS) < 0)
+	follow_tls(s);
+	left = time_left(s);
+	if (left == 0 || loop_timer_start(&s->deadline, left) < 0)
 		return PHASE_DONE;
 	if (server->ended && stream_input(server).n == 0 &&
 	    stream_unsent(&s->stream) == 0)
@@ -166,6 +241,9 @@ answer_with_refusal(struct session *s)
 static enum phase
 relay_begin(struct session *s)
 {
+	if ((s->relay = mem_new(sizeof(*s->relay))) == NULL)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	s->relay->heard = loop_now(s->screen->loop);
 	session_log(s, EVENT_RELAYED, (struct journal_line){0});
 	counters_bump(s->screen->counters, COUNTER_RELAYED);
 	/* smtpd logs how it ends. */
@@ -180,8 +258,20 @@ relay_begin(struct session *s)
 static enum phase
 relay_on_deadline(struct session *s)
 {
-	(void)s;
-	return PHASE_DONE;
+	int64_t left = time_left(s);
+
+	/* A slow reader may have taken some without a word to us. */
+	if (left == 0 || loop_timer_start(&s->deadline, left) < 0)
+		return PHASE_DONE;
+	return PHASE_STAY;
+}
+
+static void
+relay_end(struct session *s)
+{
+	mem_free(s->relay);
+	s->relay = NULL;
+	replay_free(s);
 }
 
 const struct phase_ops relay_phase = {
@@ -189,5 +279,5 @@ const struct phase_ops relay_phase = {
     .begin = relay_begin,
     .on_stream = on_event,
     .on_deadline = relay_on_deadline,
-    .end = replay_free,
+    .end = relay_end,
 };

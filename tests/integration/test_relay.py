@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The first session after the deep tests goes on with the real smtpd."""
 
+import ssl
 import subprocess
 import time
 
@@ -163,20 +164,74 @@ def certificate(postfix, level="may"):
     )
 
 
-def test_starttls_of_a_stranger_ends_in_smtpd(ring):
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_starttls_of_a_stranger_ends_in_smtpd(ring, version):
     postfix = ring.build(**DEEP)
     certificate(postfix)
     postfix.start()
     with greeted(postfix) as client:
         assert "250-STARTTLS" in client.ask("EHLO client.test").lines
         assert client.ask("STARTTLS").code == 220
-        client.start_tls()
+        client.start_tls(maximum_version=getattr(ssl.TLSVersion, version))
         to_data(client, "secret")
         client.send(("x" * 70 + "\r\n") * 10)
         assert client.ask(".").code == 250
         client.ask("QUIT", "221 2.0.0 Bye")
         postfix.log.tells(client, CONNECT, RELAYED, PASS_NEW)
-    assert "TLSv1.3" in postfix.wait_for_mail("secret")
+    shown = version.replace("_", ".")
+    assert shown in postfix.wait_for_mail("secret")
+    with postfix.connect() as client:
+        client.expect(GREETING)
+        postfix.log.tells(client, CONNECT, PASS_OLD)
+
+
+def hello_of(version):
+    """A real ClientHello."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = version
+    outgoing = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda: b"",
+        lambda: hello_of(ssl.TLSVersion.TLSv1_2),
+        lambda: hello_of(ssl.TLSVersion.TLSv1_3),
+    ],
+    ids=["nothing", "TLSv1_2", "TLSv1_3"],
+)
+def test_records_without_a_handshake_earn_nothing(ring, begin):
+    """Application data that nobody can decrypt, before and after whatever
+    smtpd says to it."""
+    postfix = ring.build(**DEEP)
+    certificate(postfix)
+    postfix.log.expect(r"warning: TLS library problem: .*")
+    postfix.start()
+    junk = b"\x17\x03\x03\x01\x00" + b"x" * 256
+    with greeted(postfix) as client:
+        client.ask("EHLO client.test")
+        assert client.ask("STARTTLS").code == 220
+        client.send(begin() + 4 * junk)
+        try:
+            for _ in range(50):
+                client.send(junk)
+                client.pause(0.01)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        client.end()
+        postfix.log.wait_for(
+            r"(lost connection after STARTTLS|SSL_accept error) from .*"
+        )
+        postfix.log.tells(client, CONNECT, RELAYED)
+    with greeted(postfix) as client:
+        client.ask("QUIT", "221 2.0.0 Bye")
 
 
 def test_starttls_while_smtpd_is_gone(ring):

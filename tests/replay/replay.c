@@ -490,6 +490,10 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 		fake_stream_say(fake_stream_last_pair(), w[1].text, w[1].n);
 	} else if (n > 0 && strcmp(w[0].text, "breaks") == 0) {
 		fake_stream_reset_by_client(fake_stream_last_pair());
+	} else if (n > 0 && strcmp(w[0].text, "deaf") == 0) {
+		fake_stream_block(fake_stream_last_pair(), true);
+	} else if (n > 0 && strcmp(w[0].text, "hears") == 0) {
+		fake_stream_block(fake_stream_last_pair(), false);
 	} else if (n > 0 && strcmp(w[0].text, "hangs") == 0) {
 		fake_stream_hang_up(fake_stream_last_pair());
 	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {

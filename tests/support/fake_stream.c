@@ -390,6 +390,13 @@ stream_has_left(const struct stream *s)
 	return c->reset || (c->hung_up && c->said.n == 0);
 }
 
+bool
+stream_is_at_rest(const struct stream *s)
+{
+	return stream_unsent(s) == 0 && stream_input(s).n == 0 &&
+	       client_of(s->fd)->said.n == 0;
+}
+
 void
 stream_end(struct stream *s)
 {

@@ -665,6 +665,33 @@ works_on_a_unix_socket(void **state)
 	assert_int_equal(stream_error(o.stream), EPIPE);
 }
 
+/* Sent, read by the other end, answered, taken. */
+static void
+pair_at_rest_has_nothing_under_way(void **state)
+{
+	char in[8];
+	int fd;
+
+	(void)state;
+	stream_close(o.stream);
+	assert_int_equal(stream_init_pair(o.stream, loop, on_event, &fd), 0);
+	assert_int_equal(stream_talk(o.stream, INPUT_MAX), 0);
+	assert_true(stream_is_at_rest(o.stream));
+	assert_int_equal(stream_write(o.stream, "hello", 5), 0);
+	assert_false(stream_is_at_rest(o.stream));
+	assert_int_equal(recv(fd, in, 3, 0), 3);
+	assert_false(stream_is_at_rest(o.stream));
+	assert_int_equal(recv(fd, in, 8, 0), 2);
+	assert_true(stream_is_at_rest(o.stream));
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_false(stream_is_at_rest(o.stream));
+	run_a_while();
+	assert_false(stream_is_at_rest(o.stream));
+	stream_consume(o.stream, 1);
+	assert_true(stream_is_at_rest(o.stream));
+	close(fd);
+}
+
 /* --- no memory ----------------------------------------------------------- */
 static void
 no_memory_is_an_error_of_the_stream(void **state)
@@ -742,6 +769,7 @@ main(void)
 	    STREAM_TEST(drained_callback_may_close),
 	    STREAM_TEST(close_lets_the_reply_through),
 	    STREAM_TEST(works_on_a_unix_socket),
+	    STREAM_TEST(pair_at_rest_has_nothing_under_way),
 	    STREAM_TEST(no_memory_is_an_error_of_the_stream),
 	    STREAM_TEST(no_memory_for_output),
 	};
