@@ -5,7 +5,8 @@
  * TYPE:NAME tables that are asked for the client's address. A table's value is
  * again a list of such words, without tables. There "dunno" goes on behind the
  * table; elsewhere it ends the search without a decision. { WORD, name = value
- * ... } as a table's value reads as WORD: the rest is reserved.
+ * ... } as a table's value reads as WORD, and the settings behind it go with the
+ * decision; those of "dunno" do, unless what decides has some of its own.
  *
  * Owns:    its tables. `mynetworks` stays the caller's and must outlive it.
  * Errors:  NULL with *why for an unknown word in the configuration; an unknown
@@ -30,12 +31,18 @@ struct access_fact {
 	const char *word; /* the word or table that decided, or NULL */
 	const char *file; /* of the table's line, or NULL */
 	int line;
+	struct span settings; /* valid until the next question; may be empty */
 };
+
+/* 0, or -1 with *why (which may be NULL): a value with such settings is like an
+ * unknown word. */
+typedef int access_settings_fn(struct span settings, struct errtext *why);
 
 struct access;
 
 struct access *access_open(struct span words, const struct list *mynetworks,
-    const struct table_options *o, struct errtext *why);
+    access_settings_fn *settings, const struct table_options *o,
+    struct errtext *why);
 void access_free(struct access **a);
 struct access_fact access_find(
     const struct access *a, const struct addr *client);

@@ -25,6 +25,7 @@
 struct footer;
 struct forbidden;
 struct maps;
+struct override_pool;
 struct screen;
 
 struct policy {
@@ -33,6 +34,7 @@ struct policy {
 	struct config_set *config;
 	struct list *mynetworks;
 	struct access *access;
+	struct override_pool *overrides; /* that sessions use now */
 	struct list *allow_interfaces;
 	struct list *skip_networks;
 	bool proxied;                /* upstream_proxy_protocol is set ... */

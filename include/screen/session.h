@@ -53,6 +53,7 @@ enum session_tls {
 struct greet; /* the phases' own state, while they last */
 struct dialogue;
 struct handoff;
+struct override;
 struct replay;
 struct relay;
 
@@ -75,6 +76,7 @@ struct session {
 	bool late; /* gets smtpd only when it says something that needs one */
 	struct screen *screen;
 	struct policy *policy;
+	struct override *override; /* its network's settings; or NULL */
 	struct quota_client *client_entry;
 	const char *listed_by; /* the DNS list to name in the refusal */
 	struct greet *greet;

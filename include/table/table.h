@@ -37,7 +37,7 @@ typedef void table_report_fn(
 /* What the table's user thinks of a value: -1 with *why makes its line a bad
  * one (it stays in the table), 1 with *why is a remark that is reported once,
  * 0 is fine. Also called while refreshing. */
-typedef int table_check_fn(const char *value, struct errtext *why);
+typedef int table_check_fn(const char *value, void *arg, struct errtext *why);
 
 struct table_options {
 	const char *postmap; /* path of postmap(1), for indexed files */
@@ -45,7 +45,8 @@ struct table_options {
 	table_report_fn *report;
 	void *arg;
 	table_check_fn *check; /* may be NULL */
-	struct shelf *shelf;   /* of indexed tables; may be NULL */
+	void *check_arg;     /* outlives the table, unless it is on the shelf */
+	struct shelf *shelf; /* of indexed tables; may be NULL */
 };
 
 struct table; /* opaque, counted */

@@ -39,6 +39,7 @@ struct step {
 
 struct access {
 	const struct list *mynetworks; /* the caller's, may be NULL */
+	access_settings_fn *settings;
 	struct step *steps;
 	size_t count, cap;
 };
@@ -52,20 +53,30 @@ word_of(struct span text)
 	return WORD_UNKNOWN;
 }
 
-/* The decision word of "{ permit, name = value }"; *rest_r is what follows. */
+/* The decision word of "{ permit, name = value }"; *settings_r is what
+ * follows. */
 static enum word
-reserved_form(struct span braces, struct span *rest_r)
+read_braces(struct span braces, struct span *settings_r)
 {
-	struct span first;
+	struct span rest = span_of(braces.p + 1, braces.n - 1), first;
 
-	*rest_r = span_trim(span_of(braces.p + 1, braces.n - 1));
-	if (rest_r->n == 0 || rest_r->p[rest_r->n - 1] != '}')
+	rest = span_trim(rest);
+	if (rest.n == 0 || rest.p[rest.n - 1] != '}')
 		return WORD_UNKNOWN;
-	rest_r->n--;
-	if (!text_token(rest_r, TEXT_LIST_SEPARATORS, &first))
+	rest.n--;
+	if (!text_token(&rest, TEXT_LIST_SEPARATORS, &first))
 		return WORD_DUNNO;
-	*rest_r = span_trim(*rest_r);
+	while (rest.n > 0 && strchr(TEXT_LIST_SEPARATORS, rest.p[0]) != NULL)
+		rest = span_of(rest.p + 1, rest.n - 1);
+	*settings_r = span_trim(rest);
 	return word_of(first);
+}
+
+static enum word
+read_value_word(struct span text, struct span *settings_r)
+{
+	*settings_r = span_of(NULL, 0);
+	return text.p[0] == '{' ? read_braces(text, settings_r) : word_of(text);
 }
 
 static int
@@ -74,32 +85,40 @@ shown(struct span text)
 	return (int)(text.n < 100 ? text.n : 100);
 }
 
+/* Something that a pattern's substitution will yield: $1, ${1}, $$. */
+static bool
+is_template(const char *value)
+{
+	for (const char *p = value; (p = strchr(p, '$')) != NULL; p++) {
+		if (p[1] == '{' || p[1] == '(')
+			p++;
+		if (!text_is_alnum(p[1]) || text_is_digit(p[1]))
+			return true;
+	}
+	return false;
+}
+
 /* table_options.check: is this value an access list? */
 static int
-check_value(const char *value, struct errtext *why)
+check_value(const char *value, void *arg, struct errtext *why)
 {
-	struct span rest = span_str(value), word, reserved = {NULL, 0};
-	enum word found;
+	const struct access *a = arg;
+	struct span rest = span_str(value), word, settings;
 
-	/* What a regexp's substitution will yield is not known yet. */
-	if (strchr(value, '$') != NULL)
+	if (is_template(value))
 		return 0;
 	while (text_token(&rest, TEXT_LIST_SEPARATORS, &word)) {
-		found = word.p[0] == '{' ? reserved_form(word, &reserved)
-					 : word_of(word);
-		if (found == WORD_UNKNOWN) {
+		if (read_value_word(word, &settings) == WORD_UNKNOWN) {
 			errtext_set(why,
 			    "\"%.*s\" is not permit, reject, dunno or "
 			    "permit_mynetworks, and reads as dunno",
 			    shown(word), word.p);
 			return -1;
 		}
+		if (settings.n > 0 && a->settings(settings, why) < 0)
+			return -1;
 	}
-	if (reserved.n == 0)
-		return 0;
-	errtext_set(
-	    why, "\"%.*s\" has no effect yet", shown(reserved), reserved.p);
-	return 1;
+	return 0;
 }
 
 static struct step *
@@ -145,7 +164,8 @@ read_word(struct access *a, struct span word, const struct table_options *o,
 
 struct access *
 access_open(struct span words, const struct list *mynetworks,
-    const struct table_options *o, struct errtext *why)
+    access_settings_fn *settings, const struct table_options *o,
+    struct errtext *why)
 {
 	struct access *a = mem_new(sizeof(*a));
 	struct table_options checked = *o;
@@ -156,6 +176,8 @@ access_open(struct span words, const struct list *mynetworks,
 		return NULL;
 	}
 	checked.check = check_value;
+	checked.check_arg = a;
+	a->settings = settings;
 	a->mynetworks = mynetworks;
 	while (a != NULL && text_token(&words, TEXT_LIST_SEPARATORS, &word))
 		if (read_word(a, word, &checked, why) < 0)
@@ -188,18 +210,22 @@ apply_word(const struct access *a, enum word word, const struct addr *client)
 
 /* The same for a table's value; dunno and the end are one. */
 static enum word
-apply_value(
-    const struct access *a, const char *value, const struct addr *client)
+apply_value(const struct access *a, const char *value,
+    const struct addr *client, struct span *settings_r)
 {
-	struct span rest = span_str(value), text, reserved;
+	struct span rest = span_str(value), text, settings;
 	enum word word;
 
 	while (text_token(&rest, TEXT_LIST_SEPARATORS, &text)) {
-		word = text.p[0] == '{' ? reserved_form(text, &reserved)
-					: word_of(text);
-		word = apply_word(a, word, client);
-		if (word != WORD_MYNETWORKS)
+		word = apply_word(a, read_value_word(text, &settings), client);
+		if (word == WORD_MYNETWORKS)
+			continue;
+		if (settings.n == 0)
 			return word;
+		if (a->settings(settings, NULL) < 0)
+			return WORD_UNKNOWN;
+		*settings_r = settings;
+		return word;
 	}
 	return WORD_DUNNO;
 }
@@ -243,7 +269,8 @@ access_find(const struct access *a, const struct addr *client)
 			if (table_find_addr(step->table, client, &match) ==
 			    TABLE_ABSENT)
 				continue;
-			word = apply_value(a, match.value, client);
+			word =
+			    apply_value(a, match.value, client, &fact.settings);
 			if (word == WORD_DUNNO)
 				continue;
 			fact.word = table_spec(step->table);

@@ -2,6 +2,7 @@
 #include "screen/session.h"
 
 #include "base/clock.h"
+#include "config/override.h"
 #include "screen/patience.h"
 #include "screen/verdict.h"
 
@@ -59,6 +60,20 @@ log_listing(struct session *s, enum journal_event event)
 	note_compatibility(s);
 }
 
+/* What is different for the client's network counts from here on. Without
+ * memory for it, what counts for everybody does. */
+static struct access_fact
+ask_access_list(struct session *s)
+{
+	struct access_fact fact =
+	    access_find(s->policy->access, &s->client.addr);
+
+	if (fact.settings.n > 0)
+		s->override =
+		    override_get(s->policy->overrides, fact.settings, NULL);
+	return fact;
+}
+
 /* What the access list says: PHASE_HANDOFF, PHASE_DONE, or go on. */
 static enum phase
 follow_access_list(struct session *s, const struct access_fact *fact)
@@ -107,9 +122,9 @@ admit_begin(struct session *s)
 	if (!policy_speaks(s->policy, &s->client.addr) ||
 	    !policy_speaks(s->policy, &s->server.addr))
 		return turn_away(s, EVENT_FAMILY, VERDICT_NO_RESOURCES);
+	fact = ask_access_list(s);
 	if (client_has_too_many(s))
 		return turn_away(s, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
-	fact = access_find(s->policy->access, &s->client.addr);
 	if (fact.verdict != ACCESS_PERMIT && patience_is_rushed(s))
 		return turn_away(s, EVENT_REJECT_RATE, VERDICT_RUSHED);
 	if ((wish = follow_access_list(s, &fact)) != PHASE_STAY)

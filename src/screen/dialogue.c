@@ -84,6 +84,8 @@ make_options(struct session *s)
 	struct dialogue *d = s->dialogue;
 
 	d->options = s->policy->engine[s->screen->stress];
+	d->options.command_limit =
+	    (unsigned)session_config(s)->command_count_limit;
 	d->options.style = footer_style(s);
 	d->tell_keywords =
 	    policy_discards(s->policy, &s->client.addr, &d->options.discard);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/policy_tables.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "config/override.h"
 #include "screen/footer.h"
 #include "screen/forbidden.h"
 #include "table/maps.h"
@@ -42,10 +46,11 @@ open_table(struct table **table_r, const char *name, const char *spec,
 }
 
 static int
-check_keywords(const char *value, struct errtext *why)
+check_keywords(const char *value, void *arg, struct errtext *why)
 {
 	struct span unknown;
 
+	(void)arg;
 	(void)keywords_parse(span_str(value), &unknown);
 	if (unknown.n == 0)
 		return 0;
@@ -61,7 +66,7 @@ open_keywords(struct policy *p, const struct policy_options *o,
 	struct table_options options = o->tables;
 	struct errtext remark;
 
-	if (check_keywords(cfg->discard_ehlo_keywords, &remark) != 0 &&
+	if (check_keywords(cfg->discard_ehlo_keywords, NULL, &remark) != 0 &&
 	    options.report != NULL)
 		options.report("doorbell_discard_ehlo_keywords", 0, remark.text,
 		    options.arg);
@@ -123,8 +128,12 @@ open_door_tables(struct policy *p, const struct policy_options *o,
 	    open_list(&p->proxy_networks, "doorbell_proxy_networks",
 		cfg->proxy_networks, o, why) < 0)
 		return -1;
-	p->access = access_open(
-	    span_str(cfg->access_list), p->mynetworks, &o->tables, why);
+	if ((p->overrides = override_pool_new(o->config)) == NULL) {
+		errtext_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	p->access = access_open(span_str(cfg->access_list), p->mynetworks,
+	    override_check, &o->tables, why);
 	if (p->access == NULL) {
 		errtext_prefix(why, "doorbell_access_list");
 		return -1;
@@ -156,6 +165,7 @@ policy_tables_close(struct policy *p)
 	list_free(&p->skip_networks);
 	list_free(&p->allow_interfaces);
 	access_free(&p->access);
+	override_pool_free(&p->overrides);
 	list_free(&p->mynetworks);
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "config/override.h"
 #include "screen/footer.h"
 #include "screen/verdict.h"
 
@@ -58,6 +59,8 @@ session_phase_name(enum phase phase)
 const struct config *
 session_config(const struct session *s)
 {
+	if (s->override != NULL)
+		return override_under(s->override, s->screen->stress);
 	return screen_config(s->screen, s->policy);
 }
 
@@ -196,6 +199,7 @@ session_leave(struct session *s)
 static void
 session_release(struct session *s)
 {
+	override_put(&s->override);
 	policy_unref(&s->policy);
 	s->magic = 0;
 	mem_free(s);

@@ -56,7 +56,7 @@ load_check_value(struct load *l, int line, const char *value)
 	int opinion = 0;
 
 	if (l->options.check != NULL)
-		opinion = l->options.check(value, &why);
+		opinion = l->options.check(value, l->options.check_arg, &why);
 	if (opinion < 0) {
 		load_bad(l, line, "%s", why.text);
 	} else if (opinion > 0 && !l->has_note) {

@@ -58,6 +58,7 @@ struct table {
 	struct contents now;
 	unsigned bad; /* bad lines in them */
 	table_check_fn *check;
+	void *check_arg;
 };
 
 static void
@@ -311,6 +312,7 @@ read_table(const struct type *type, struct span spec,
 	}
 	t->bad = l.bad;
 	t->check = o->check;
+	t->check_arg = o->check_arg;
 	return t;
 }
 
@@ -436,7 +438,8 @@ table_find_addr(
 static enum table_change
 take_up(struct table *t, struct span text, struct errtext *why)
 {
-	struct table_options quiet = {.check = t->check};
+	struct table_options quiet = {
+	    .check = t->check, .check_arg = t->check_arg};
 	struct contents fresh = {.cidr = NULL};
 	struct load l;
 

@@ -89,6 +89,13 @@ names_files(struct span text)
 	return false;
 }
 
+static int
+any_settings(struct span settings, struct errtext *why)
+{
+	(void)why;
+	return settings.n % 2 == 0 ? 0 : -1;
+}
+
 static void
 try_lists(const char *key, struct span text)
 {
@@ -100,7 +107,7 @@ try_lists(const char *key, struct span text)
 	if (names_files(text))
 		return;
 	list = list_open(text, &no_options, &why);
-	access = access_open(text, list, &no_options, &why);
+	access = access_open(text, list, any_settings, &no_options, &why);
 	if (addr_parse(span_str(key), &a) == 0) {
 		if (list != NULL)
 			list_has(list, &a);

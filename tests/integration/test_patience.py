@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Different patience for different clients: rates, suspects, networks."""
 
+import re
+import subprocess
+
 import pytest
 
 from scripts import CONNECT, DISCONNECT, GREETING, TEASER
@@ -65,3 +68,75 @@ def test_client_that_fails_too_often_is_refused(ring):
     )
     with postfix.connect("127.0.0.42") as other:
         other.expect(TEASER, GREETING)
+
+
+def test_network_has_a_limit_of_its_own(ring):
+    postfix = ring.build({"doorbell_connection_rate_limit": "1"})
+    postfix.main["postscreen_access_list"] = "cidr:" + postfix.file(
+        "access",
+        "127.0.0.64/28 { dunno, doorbell_connection_rate_limit = 2 }\n",
+    )
+    postfix.start()
+    for source, limit in (("127.0.0.70", 2), ("127.0.0.80", 1)):
+        for _ in range(limit):
+            with postfix.connect(source) as client:
+                assert client.line() == TEASER
+        refused_at_once(
+            postfix, source, "too many connections in a minute", TOO_OFTEN
+        )
+
+
+def test_changed_table_changes_a_limit(ring):
+    """No reload is needed; a table with a bad setting is not taken up."""
+    postfix = ring.build(
+        postscreen_denylist_action="enforce", postscreen_greet_banner=""
+    )
+    name = postfix.file("access", "127.0.0.70 {reject, command_count_limit=9}")
+    postfix.main["postscreen_access_list"] = "cidr:" + name
+    postfix.log.expect(r"warning: .*cannot be set for a network.*")
+    postfix.start()
+
+    def commands_allowed():
+        with postfix.connect("127.0.0.70") as client:
+            client.expect(GREETING)
+            for n in range(20):
+                if client.ask("NOOP").code == 421:
+                    return n
+        return None
+
+    assert commands_allowed() == 9
+    postfix.file("access", "127.0.0.70 {reject, command_count_limit=2}")
+    postfix.log.wait_for("doorbell_access_list: a changed table was taken up")
+    assert commands_allowed() == 2
+    postfix.file("access", "127.0.0.70 {reject, comand_count_limit=3}")
+    postfix.log.wait_for(r"warning: .*cannot be set for a network.*")
+    assert commands_allowed() == 2
+
+
+def test_bad_setting_is_told_with_file_and_line(ring):
+    """As a warning at the start, where the line decides nothing; as an error
+    by doorbelld -t."""
+    postfix = ring.build(postscreen_denylist_action="drop")
+    name = postfix.file(
+        "access",
+        "# limits\n127.0.0.70 { reject, command_time_limit = soon }\n"
+        "127.0.0.71 reject\n",
+    )
+    postfix.main["postscreen_access_list"] = "cidr:" + name
+    complaint = (
+        name + ":2: (error: )?doorbell_command_time_limit: bad time value.*"
+    )
+    postfix.log.expect("warning: .*" + complaint)
+    postfix.start()
+    with postfix.connect("127.0.0.70") as client:
+        assert client.line() == TEASER
+    with postfix.connect("127.0.0.71") as client:
+        client.expect("521 5.3.2 Service currently unavailable")
+    postfix.log.wait_for("warning: .*" + complaint)
+    checked = subprocess.run(
+        [postfix.screener.path, "-t", "-c", postfix.config],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 1
+    assert re.search(complaint, checked.stderr), checked.stderr

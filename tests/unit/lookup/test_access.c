@@ -49,22 +49,41 @@ static const struct {
 	ACCESS_REJECT, "static:{reject OK}", 1},
     {"table in a table", "static:static:permit", "10.0.0.1", ACCESS_DUNNO,
 	"static:static:permit", 1},
-    {"reserved", "inline:{{10.0.0.1 = { permit, x = y }}} reject", "10.0.0.1",
-	ACCESS_PERMIT, "inline:{{10.0.0.1 = { permit, x = y }}}", 1},
-    {"reserved, nothing else", "inline:{{10.0.0.1={reject}}}", "10.0.0.1",
+    {"settings", "inline:{{10.0.0.1 = { permit, x = y }}} reject", "10.0.0.1",
+	ACCESS_PERMIT, "inline:{{10.0.0.1 = { permit, x = y }}}", 0},
+    {"settings, nothing else", "inline:{{10.0.0.1={reject}}}", "10.0.0.1",
 	ACCESS_REJECT, "inline:{{10.0.0.1={reject}}}", 0},
-    {"reserved, dunno", "inline:{{10.0.0.1 = { dunno x=y }}} reject",
-	"10.0.0.1", ACCESS_REJECT, "reject", 1},
-    {"reserved, unknown", "inline:{{10.0.0.1 = { x=y }}} reject", "10.0.0.1",
+    {"settings, dunno", "inline:{{10.0.0.1 = { dunno x=y }}} reject",
+	"10.0.0.1", ACCESS_REJECT, "reject", 0},
+    {"settings, bad", "inline:{{10.0.0.1={permit, bad}}} reject", "10.0.0.1",
+	ACCESS_DUNNO, "inline:{{10.0.0.1={permit, bad}}}", 1},
+    {"settings, bad, with a dunno", "static:{{dunno bad}} reject", "10.0.0.1",
+	ACCESS_DUNNO, "static:{{dunno bad}}", 1},
+    {"settings, of a word that does not match",
+	"static:{{permit_mynetworks bad} reject}", "10.0.0.1", ACCESS_REJECT,
+	"static:{{permit_mynetworks bad} reject}", 1},
+    {"settings, unknown", "inline:{{10.0.0.1 = { x=y }}} reject", "10.0.0.1",
 	ACCESS_DUNNO, "inline:{{10.0.0.1 = { x=y }}}", 1},
-    {"remark only once",
-	"cidr:{{10.0.0.1 {permit a=b}} {10.0.0.2 {permit a=b}}}", "10.0.0.3",
-	ACCESS_DUNNO, NULL, 1},
+    {"each bad line", "cidr:{{10.0.0.1 {permit bad}} {10.0.0.2 {permit bad}}}",
+	"10.0.0.3", ACCESS_DUNNO, NULL, 2},
+    {"what a pattern will yield is not known yet",
+	"regexp:{{/(.)/ { permit, bad $1 }}}", "10.0.0.1", ACCESS_DUNNO,
+	"regexp:{{/(.)/ { permit, bad $1 }}}", 0},
+    {"a parameter's name is", "static:{{ permit, bad ${stress?a} }}",
+	"10.0.0.1", ACCESS_DUNNO, "static:{{ permit, bad ${stress?a} }}", 1},
     {"unreadable ends", "texthash:/nowhere/at/all permit", "10.0.0.1",
 	ACCESS_DUNNO, "texthash:/nowhere/at/all", 1},
     {"ipv6", "cidr:{{2001:db8::/32 reject}}", "2001:db8::7", ACCESS_REJECT,
 	"cidr:{{2001:db8::/32 reject}}", 0},
 };
+
+/* What begins with "bad" is. */
+static int
+on_settings(struct span settings, struct errtext *why)
+{
+	errtext_set(why, "bad settings");
+	return span_has_prefix(settings, "bad") ? -1 : 0;
+}
 
 static struct list *
 open_mynetworks(void)
@@ -102,8 +121,8 @@ test_verdicts(void **state)
 		struct table_options options = {
 		    .report = on_complaint, .arg = &complaints};
 		struct errtext why = {.text = ""};
-		struct access *a = access_open(
-		    span_str(cases[i].words), mynetworks, &options, &why);
+		struct access *a = access_open(span_str(cases[i].words),
+		    mynetworks, on_settings, &options, &why);
 		struct access_fact fact;
 
 		if (a == NULL)
@@ -120,6 +139,57 @@ test_verdicts(void **state)
 	list_free(&mynetworks);
 }
 
+static const struct {
+	const char *name, *words, *client;
+	const char *want; /* settings */
+} settings_cases[] = {
+    {"none", "permit", "10.0.0.1", ""},
+    {"a word alone", "static:{{permit}}", "10.0.0.1", ""},
+    {"comma", "static:{{permit, a = b}}", "10.0.0.1", "a = b"},
+    {"blank", "static:{{ reject\ta=b,c=d }}", "10.0.0.1", "a=b,c=d"},
+    {"braces inside", "static:{{permit,a=${stress?{1}:{2}}s}}", "10.0.0.1",
+	"a=${stress?{1}:{2}}s"},
+    {"dunno's stay", "static:{{dunno a=b}} permit", "10.0.0.1", "a=b"},
+    {"unless there are others", "static:{{dunno a=b}} static:{{reject c=d}}",
+	"10.0.0.1", "c=d"},
+    {"the last dunno's", "static:{{dunno a=b}} static:{{dunno c=d}}",
+	"10.0.0.1", "c=d"},
+    {"not those of words that do not match",
+	"static:{{permit_mynetworks a=b}, {reject c=d}}", "10.0.0.1", "c=d"},
+    {"those of mynetworks", "static:{{permit_mynetworks a=b}, {reject c=d}}",
+	"192.0.2.1", "a=b"},
+    {"not those of others", "cidr:{{10.0.0.2 {permit a=b}}}", "10.0.0.1", ""},
+    {"of a pattern", "regexp:{{/^10\\.(.)/ { permit, a = $1 }}}", "10.7.0.1",
+	"a = 7"},
+    {"bad ones", "static:{{permit bad=b}}", "10.0.0.1", ""},
+};
+
+static void
+test_settings(void **state)
+{
+	struct list *mynetworks = open_mynetworks();
+	struct table_options options = {.report = NULL};
+
+	(void)state;
+	for (size_t i = 0;
+	     i < sizeof(settings_cases) / sizeof(settings_cases[0]); i++) {
+		struct errtext why = {.text = ""};
+		struct access *a =
+		    access_open(span_str(settings_cases[i].words), mynetworks,
+			on_settings, &options, &why);
+		struct access_fact fact;
+
+		if (a == NULL)
+			fail_msg("%s: %s", settings_cases[i].name, why.text);
+		fact = ask(a, settings_cases[i].client);
+		if (!span_is(fact.settings, settings_cases[i].want))
+			fail_msg("%s: %.*s", settings_cases[i].name,
+			    (int)fact.settings.n, fact.settings.p);
+		access_free(&a);
+	}
+	list_free(&mynetworks);
+}
+
 static void
 test_bad_configuration(void **state)
 {
@@ -131,8 +201,8 @@ test_bad_configuration(void **state)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		struct errtext why = {.text = ""};
 
-		if (access_open(span_str(words[i]), NULL, &options, &why) !=
-		    NULL)
+		if (access_open(span_str(words[i]), NULL, on_settings, &options,
+			&why) != NULL)
 			fail_msg("%s", words[i]);
 		assert_string_not_equal(why.text, "");
 	}
@@ -142,8 +212,8 @@ static void
 test_without_mynetworks(void **state)
 {
 	struct table_options options = {.report = NULL};
-	struct access *a =
-	    access_open(span_str("permit_mynetworks"), NULL, &options, NULL);
+	struct access *a = access_open(
+	    span_str("permit_mynetworks"), NULL, on_settings, &options, NULL);
 
 	(void)state;
 	assert_non_null(a);
@@ -167,7 +237,7 @@ test_file_and_refresh(void **state)
 	snprintf(path, sizeof(path), "%s/access.cidr", directory);
 	snprintf(words, sizeof(words), "cidr:%s", path);
 	write_file(path, "# x\n10.0.0.0/8 permit\n");
-	a = access_open(span_str(words), NULL, &options, NULL);
+	a = access_open(span_str(words), NULL, on_settings, &options, NULL);
 	assert_non_null(a);
 	fact = ask(a, "10.0.0.1");
 	assert_int_equal(fact.verdict, ACCESS_PERMIT);
@@ -195,6 +265,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_verdicts),
+	    cmocka_unit_test(test_settings),
 	    cmocka_unit_test(test_bad_configuration),
 	    cmocka_unit_test(test_without_mynetworks),
 	    cmocka_unit_test(test_file_and_refresh),

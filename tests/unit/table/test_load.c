@@ -116,9 +116,12 @@ test_unwrap(void **state)
 	}
 }
 
+static char check_arg;
+
 static int
-check(const char *value, struct errtext *why)
+check(const char *value, void *arg, struct errtext *why)
 {
+	assert_ptr_equal(arg, &check_arg);
 	errtext_set(why, "seen %s", value);
 	return value[0] == '-' ? -1 : value[0] == '+';
 }
@@ -127,8 +130,10 @@ static void
 test_complaints(void **state)
 {
 	struct complaints complaints = {.count = 0};
-	struct table_options options = {
-	    .report = on_complaint, .arg = &complaints, .check = check};
+	struct table_options options = {.report = on_complaint,
+	    .arg = &complaints,
+	    .check = check,
+	    .check_arg = &check_arg};
 	struct load l;
 
 	(void)state;

@@ -47,8 +47,8 @@ try_open(const char *spec)
 	if (strcmp(spec, "list") == 0)
 		list = list_open(span_str(list_words), &options, &why);
 	else if (strcmp(spec, "access") == 0)
-		access =
-		    access_open(span_str(access_words), NULL, &options, &why);
+		access = access_open(
+		    span_str(access_words), NULL, NULL, &options, &why);
 	else
 		table = table_open(span_str(spec), &options, &why);
 	opened = list != NULL || access != NULL || table != NULL;
