@@ -9,7 +9,7 @@
  * goes out in one piece or not at all.
  *
  * smtpd mostly answers within a fraction of a millisecond, and nobody is in a
- * hurry to know: answers are collected a few at a time, every FDPASS_COLLECT_MS
+ * hurry to know: answers are collected a few at a time, after FDPASS_COLLECT_MS
  * at the latest. Only hand-offs that take longer are watched one by one.
  *
  * Owns:    the hand-off socket. The client's descriptor stays the caller's: it
@@ -44,11 +44,12 @@ TAILQ_HEAD(fdpass_list, fdpass);
 /* What all hand-offs of a loop share. */
 struct fdpass_collector {
 	struct loop *loop;
-	struct fdpass_list fresh;    /* nobody has looked at them yet */
+	struct fdpass_list fresh;    /* unanswered, and not watched yet */
 	struct fdpass_list answered; /* and `fn` has not been told yet */
 	size_t fresh_count;
+	size_t full_at; /* the fresh_count at which the next look is due */
 	struct loop_timer timer;
-	struct loop_later full; /* FDPASS_BATCH of them are fresh */
+	struct loop_later full;
 };
 
 struct fdpass {
@@ -57,12 +58,13 @@ struct fdpass {
 	struct fdpass_collector *collector;
 	struct fdpass_list *list; /* the one it is in, or NULL */
 	TAILQ_ENTRY(fdpass) others;
-	bool taken; /* when answered */
+	bool taken;   /* when answered */
+	bool is_late; /* the clock has looked, in vain */
 	struct loop_watch watch;
 };
 
-#define FDPASS_BATCH 8       /* hand-offs */
-#define FDPASS_COLLECT_MS 20 /* until the first look */
+#define FDPASS_BATCH 8       /* more hand-offs, and there is a look */
+#define FDPASS_COLLECT_MS 20 /* between the clock's looks */
 
 #define FDPASS_PATH_MAX 108    /* bytes, with the NUL: what the kernel takes */
 #define FDPASS_MESSAGE_MAX 256 /* bytes */

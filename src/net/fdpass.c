@@ -172,22 +172,34 @@ on_ready(struct loop_watch *watch, unsigned ready)
 
 /* Without memory for a watch it stays fresh, and is looked at again. */
 static void
-look_later(struct fdpass *pass)
+watch_it(struct fdpass *pass)
 {
-	struct fdpass_collector *c = pass->collector;
-
-	loop_watch_init(&pass->watch, c->loop, pass->fd, on_ready);
+	loop_watch_init(
+	    &pass->watch, pass->collector->loop, pass->fd, on_ready);
 	if (loop_watch_set(&pass->watch, LOOP_READABLE) == 0)
 		list_leave(pass);
-	else
-		list_enter(pass, &c->fresh);
 }
 
-/* The first `n` of the fresh ones, without telling anybody. */
+enum look { LOOK_IN_PASSING, LOOK_BY_THE_CLOCK, LOOK_IN_A_HURRY };
+
 static void
-look_at(struct fdpass_collector *c, size_t n)
+note_unanswered(struct fdpass *pass, enum look look)
 {
-	struct pollfd batch[FDPASS_BATCH];
+	list_enter(pass, &pass->collector->fresh); /* behind the others */
+	if (look == LOOK_IN_A_HURRY ||
+	    (look == LOOK_BY_THE_CLOCK && pass->is_late))
+		watch_it(pass);
+	else if (look == LOOK_BY_THE_CLOCK)
+		pass->is_late = true;
+}
+
+enum { POLL_MAX = 32 };
+
+/* At the first `n` of the fresh ones, without telling anybody. */
+static void
+look_at(struct fdpass_collector *c, size_t n, enum look look)
+{
+	struct pollfd batch[POLL_MAX];
 	struct fdpass *pass = TAILQ_FIRST(&c->fresh), *next;
 	size_t i;
 
@@ -198,26 +210,34 @@ look_at(struct fdpass_collector *c, size_t n)
 	pass = TAILQ_FIRST(&c->fresh);
 	for (i = 0; i < n; i++, pass = next) {
 		next = TAILQ_NEXT(pass, others);
+		if (batch[i].revents == 0) {
+			note_unanswered(pass, look);
+			continue;
+		}
 		pass->taken = means_taken(&batch[i]);
-		if (batch[i].revents != 0)
-			list_enter(pass, &c->answered);
-		else
-			look_later(pass);
+		list_enter(pass, &c->answered);
 	}
 }
 
-void
-fdpass_collect(struct fdpass_collector *c)
+static void
+collect(struct fdpass_collector *c, enum look look)
 {
 	size_t left, n;
 	struct fdpass *pass;
 
 	for (left = c->fresh_count; left > 0; left -= n) {
-		n = left < FDPASS_BATCH ? left : FDPASS_BATCH;
-		look_at(c, n);
+		n = left < POLL_MAX ? left : POLL_MAX;
+		look_at(c, n, look);
 	}
+	c->full_at = c->fresh_count + FDPASS_BATCH;
 	while ((pass = TAILQ_FIRST(&c->answered)) != NULL)
 		tell(pass);
+}
+
+void
+fdpass_collect(struct fdpass_collector *c)
+{
+	collect(c, LOOK_IN_A_HURRY);
 }
 
 static void
@@ -226,7 +246,7 @@ on_time(struct loop_timer *timer)
 	struct fdpass_collector *c =
 	    OWNER_OF(timer, struct fdpass_collector, timer);
 
-	fdpass_collect(c);
+	collect(c, LOOK_BY_THE_CLOCK);
 	if (c->fresh_count > 0)
 		(void)loop_timer_start(timer, FDPASS_COLLECT_MS);
 }
@@ -234,13 +254,14 @@ on_time(struct loop_timer *timer)
 static void
 on_full(struct loop_later *later)
 {
-	fdpass_collect(OWNER_OF(later, struct fdpass_collector, full));
+	collect(
+	    OWNER_OF(later, struct fdpass_collector, full), LOOK_IN_PASSING);
 }
 
 void
 fdpass_collector_init(struct fdpass_collector *c, struct loop *loop)
 {
-	*c = (struct fdpass_collector){.loop = loop};
+	*c = (struct fdpass_collector){.loop = loop, .full_at = FDPASS_BATCH};
 	TAILQ_INIT(&c->fresh);
 	TAILQ_INIT(&c->answered);
 	loop_timer_init(&c->timer, loop, on_time);
@@ -263,7 +284,7 @@ await_answer(struct fdpass *pass)
 	    loop_timer_start(&c->timer, FDPASS_COLLECT_MS) < 0)
 		return -1;
 	list_enter(pass, &c->fresh);
-	if (c->fresh_count >= FDPASS_BATCH)
+	if (c->fresh_count >= c->full_at)
 		loop_later_add(c->loop, &c->full, on_full);
 	return 0;
 }

@@ -227,15 +227,21 @@ stop(struct loop_timer *timer)
 }
 
 static void
-waits_while_smtpd_is_busy(void **state)
+run_for(int64_t ms)
 {
 	struct loop_timer timer;
 
+	loop_timer_init(&timer, loop, stop);
+	assert_int_equal(loop_timer_start(&timer, ms), 0);
+	assert_int_equal(loop_run(loop), 0);
+}
+
+static void
+waits_while_smtpd_is_busy(void **state)
+{
 	(void)state;
 	assert_int_equal(hand_over(), FDPASS_SENT);
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, 30), 0);
-	assert_int_equal(loop_run(loop), 0);
+	run_for(30);
 	assert_int_equal(taken, 0);
 	fdpass_cancel(&pass);
 	fdpass_cancel(&pass);
@@ -337,15 +343,28 @@ one_alone_is_collected_by_the_clock(void **state)
 static void
 a_batch_is_collected_after_the_tick(void **state)
 {
-	struct loop_timer timer;
-
 	(void)state;
 	send_crowd(FDPASS_BATCH, on_crowd);
 	for (size_t i = 0; i < FDPASS_BATCH; i++)
 		take_one();
 	assert_int_equal(crowd.told, 0); /* nobody is called back from there */
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, 0), 0);
+	run_for(0);
+	assert_int_equal(crowd.told, FDPASS_BATCH);
+}
+
+/* Those that smtpd lets wait: two looks of the clock, then they are watched. */
+static void
+who_waits_long_is_watched(void **state)
+{
+	(void)state;
+	send_crowd(FDPASS_BATCH, on_crowd);
+	run_for(FDPASS_COLLECT_MS / 2);
+	assert_int_equal(collector.fresh_count, FDPASS_BATCH);
+	assert_int_equal(crowd.pass[0].watch.wanted, 0);
+	run_for(3 * FDPASS_COLLECT_MS);
+	assert_int_equal(collector.fresh_count, 0);
+	for (size_t i = 0; i < FDPASS_BATCH; i++)
+		take_one();
 	assert_int_equal(loop_run(loop), 0);
 	assert_int_equal(crowd.told, FDPASS_BATCH);
 }
@@ -513,6 +532,7 @@ main(void)
 	    FDPASS_TEST(a_look_tells_taken_from_lost_from_none),
 	    FDPASS_TEST(one_alone_is_collected_by_the_clock),
 	    FDPASS_TEST(a_batch_is_collected_after_the_tick),
+	    FDPASS_TEST(who_waits_long_is_watched),
 	    FDPASS_TEST(cancelled_by_another_is_not_told),
 	    FDPASS_TEST(collecting_may_be_asked_for_while_it_tells),
 	    FDPASS_TEST(server_that_dies_loses_the_whole_batch),
