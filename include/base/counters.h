@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* base/counters.h - numbers that only go up.
+/* base/counters.h - numbers that only go up, and gauges, which say how many
+ * there are now.
  *
  * The struct is plain memory of fixed shape: it may live on the heap, in a
  * test, or in a mapping that several processes add to (hence relaxed
@@ -23,6 +24,8 @@ struct counters {
 
 void counters_bump(struct counters *c, enum counter id);
 void counters_add(struct counters *c, enum counter id, uint64_t n);
+/* For a gauge. */
+void counters_set(struct counters *c, enum counter id, uint64_t n);
 uint64_t counters_read(const struct counters *c, enum counter id);
 const char *counters_name(enum counter id);
 const char *counters_help(enum counter id);

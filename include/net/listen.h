@@ -3,8 +3,8 @@
  *
  * Connections are accepted in bursts of at most LISTEN_BURST per socket and
  * tick, so that a flood cannot starve the sessions that are there. When
- * descriptors or memory run out, accepting pauses for LISTEN_PAUSE_MS instead
- * of spinning.
+ * descriptors or memory run out and `exhausted` cannot help, accepting pauses
+ * for LISTEN_PAUSE_MS instead of spinning.
  *
  * Owns:    the listening descriptor. Accepted descriptors go to the callback,
  *          non-blocking and close-on-exec.
@@ -28,6 +28,9 @@ struct listen_ops {
 	/* accept(2) failed with something worth counting; `paused` when the
 	 * listener rests because descriptors or memory ran out. */
 	void (*trouble)(int error, bool paused, void *arg);
+	/* Before that, for want of descriptors or memory: true when the callee
+	 * has given some back. Only here the listener may not be freed. */
+	bool (*exhausted)(int error, void *arg);
 };
 
 /* Bind and listen. IPv6 sockets are V6ONLY; never SO_REUSEPORT, which would

@@ -13,6 +13,7 @@
 #include "base/counters.h"
 #include "lookup/cache.h"
 #include "net/loop.h"
+#include "screen/crowd.h"
 #include "screen/handoff.h"
 #include "screen/journal.h"
 #include "screen/policy.h"
@@ -46,6 +47,7 @@ struct screen {
 	    *policy; /* for new sessions; NULL until the first is set */
 	struct quota *quota;
 	struct rate *connections, *failures; /* of client prefixes, of late */
+	struct crowd crowd;
 	struct journal journal;
 	struct handoff_queue handoffs;
 	struct replay_queue replays;
@@ -83,7 +85,9 @@ void screen_drain(struct screen *screen, screen_empty_fn *fn, void *arg);
 /* Say 421 to every client whose dialogue is ours, and close all. */
 void screen_shut(struct screen *screen);
 size_t screen_session_count(const struct screen *screen);
-/* No session more may be accepted now. */
+/* More is held than session_limit allows: somebody has to go. */
+bool screen_is_over_limit(const struct screen *screen);
+/* No session more may be accepted now, whoever comes. */
 bool screen_is_full(const struct screen *screen);
 
 #endif

@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "screen/checks.h"
+#include "screen/crowd.h"
 #include "screen/journal.h"
 #include "screen/policy.h"
 #include "screen/quota.h"
@@ -63,6 +64,7 @@ struct session {
 	uint8_t standing; /* enum standing */
 	uint8_t refusal;  /* enum verdict for RCPT, 0: none yet */
 	uint8_t farewell; /* enum verdict said at the end, 0: none */
+	uint8_t outcome;  /* enum counter: how it ends */
 	bool local;       /* a proxy's own connection, perhaps a health check */
 	bool quiet;       /* CONNECT is not written, and nothing to tell yet */
 	bool greeted;     /* the teaser was sent */
@@ -89,6 +91,7 @@ struct session {
 	struct record_key key;
 	struct checks checks;
 	TAILQ_ENTRY(session) others;
+	struct crowd_place crowd;
 	struct loop_later reaper;
 	struct loop_timer deadline;
 	struct stream stream;

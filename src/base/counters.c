@@ -27,6 +27,12 @@ counters_add(struct counters *c, enum counter id, uint64_t n)
 	atomic_fetch_add_explicit(&c->value[id], n, memory_order_relaxed);
 }
 
+void
+counters_set(struct counters *c, enum counter id, uint64_t n)
+{
+	atomic_store_explicit(&c->value[id], n, memory_order_relaxed);
+}
+
 uint64_t
 counters_read(const struct counters *c, enum counter id)
 {

@@ -14,6 +14,7 @@
 #include "daemon/logging.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "screen/crowd.h"
 #include "daemon/watchdog.h"
 
 /* The order of context_new() is the order of needs: log, configuration, the
@@ -46,6 +47,15 @@ on_arrival(int fd, const struct endpoint *client, const struct endpoint *server,
 		rest(d, "as many sessions as the descriptor limit allows");
 }
 
+static bool
+on_accept_exhausted(int error, void *arg)
+{
+	struct doorbell *d = arg;
+
+	(void)error;
+	return crowd_shed_some(d->screen) > 0;
+}
+
 static void
 on_accept_trouble(int error, bool paused, void *arg)
 {
@@ -63,6 +73,7 @@ on_accept_trouble(int error, bool paused, void *arg)
 static const struct listen_ops listen_ops = {
     .arrived = on_arrival,
     .trouble = on_accept_trouble,
+    .exhausted = on_accept_exhausted,
 };
 
 static void

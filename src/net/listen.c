@@ -12,9 +12,10 @@
 /* accept(2) on Linux passes on errors of the connection that was about to be
  * accepted; they are the peer's or the network's, and the next connection may
  * be fine. When descriptors or memory run out, the connection stays in the
- * backlog and readiness would be reported again at once: accepting rests for a
- * moment. So it does for any error not known to be harmless, which is better
- * than a loop that spins.
+ * backlog and readiness would be reported again at once. Either the owner has
+ * descriptors to give back, which is progress, or accepting rests for a moment;
+ * and so it does for any error not known to be harmless, which is better than a
+ * loop that spins.
  *
  * One system call per connection: accept4(2) sets the flags and tells the
  * peer, SO_KEEPALIVE comes from the listener, and our own end is asked for only
@@ -78,6 +79,22 @@ is_of_one_connection(int error)
 	}
 }
 
+static bool
+is_for_want(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
+/* Descriptors that were given back are there at once; for memory, nobody
+ * knows. */
+static bool
+found_descriptors(struct listener *l, int error)
+{
+	return is_for_want(error) && l->ops->exhausted(error, l->arg) &&
+	       (error == EMFILE || error == ENFILE);
+}
+
 /* True when the next one may be accepted. */
 static bool
 accept_failed(struct listener *l, int error)
@@ -88,6 +105,10 @@ accept_failed(struct listener *l, int error)
 		if (error != EINTR)
 			l->ops->trouble(error, false, l->arg);
 		return true;
+	}
+	if (found_descriptors(l, error)) {
+		l->ops->trouble(error, false, l->arg);
+		return false; /* on the next tick */
 	}
 	/* Should the timer not start, spinning is better than deafness. */
 	if (loop_timer_start(&l->rest, LISTEN_PAUSE_MS) == 0)

@@ -8,9 +8,10 @@
 
 /* At the door, in this order, because log tools and admins know it: connection
  * limit, access list, cache, veto, room. Who is in the access list or known is
- * never refused for want of room. How often a client comes is asked before the
- * cache, as a flood of known clients is one too; how often it has failed is
- * asked behind it, as what its neighbours do is not a known client's fault. */
+ * never refused for want of room; for all others room is made, as long as
+ * somebody stands worse. How often a client comes is asked before the cache, as
+ * a flood of known clients is one too; how often it has failed is asked behind
+ * it, as what its neighbours do is not a known client's fault. */
 
 static enum phase
 turn_away(struct session *s, enum journal_event event, enum verdict v)
@@ -25,19 +26,11 @@ client_has_too_many(const struct session *s)
 {
 	int64_t limit = session_config(s)->client_connection_count_limit;
 
-	if (limit > 0 && s->client_entry->sessions > limit)
-		fdpass_collect(&s->screen->handoffs.sent);
-	return limit > 0 && s->client_entry->sessions > limit;
-}
-
-static bool
-house_is_full(const struct session *s)
-{
-	const struct quota *quota = s->screen->quota;
-
-	if (quota_sessions(quota) > s->policy->session_limit)
-		fdpass_collect(&s->screen->handoffs.sent);
-	return quota_sessions(quota) > s->policy->session_limit;
+	/* A proxy's own connections are no client's. */
+	if (limit == 0 || s->local || s->client_entry->sessions <= limit)
+		return false;
+	fdpass_collect(&s->screen->handoffs.sent);
+	return s->client_entry->sessions > limit;
 }
 
 /* Old log words by default rather than by choice: said once, as Postfix does,
@@ -82,6 +75,7 @@ follow_access_list(struct session *s, const struct access_fact *fact)
 	case ACCESS_PERMIT:
 		s->standing = STANDING_ALLOWED;
 		log_listing(s, EVENT_ALLOWLISTED);
+		(void)crowd_make_room(s);
 		return PHASE_HANDOFF;
 	case ACCESS_REJECT:
 		log_listing(s, EVENT_DENYLISTED);
@@ -132,6 +126,7 @@ admit_begin(struct session *s)
 	if (ask_cache(s)) {
 		s->standing = STANDING_KNOWN;
 		session_log(s, EVENT_PASS_OLD, (struct journal_line){0});
+		(void)crowd_make_room(s);
 		return verdict_hand_on(s);
 	}
 	if (patience_is_lost(s))
@@ -140,7 +135,7 @@ admit_begin(struct session *s)
 		s->vetoed = true;
 		log_listing(s, EVENT_ALLOWLIST_VETO);
 	}
-	if (house_is_full(s))
+	if (!crowd_make_room(s))
 		return turn_away(s, EVENT_REJECT_FULL, VERDICT_SCREEN_FULL);
 	if (checks_any(&s->checks, CHECK_EARLY, CHECK_PENDING))
 		return PHASE_GREET;

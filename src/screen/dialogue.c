@@ -75,6 +75,7 @@ say_greeting(struct session *s)
 static int
 restart_deadline(struct session *s)
 {
+	crowd_note_activity(s);
 	return loop_timer_start(&s->deadline, patience_command_time(s));
 }
 

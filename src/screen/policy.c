@@ -78,13 +78,13 @@ engine_options_of(const struct config *cfg)
 }
 
 /* Each session needs a descriptor, and while it is handed off a second one:
- * those are kept back, for otherwise the last ones in could never leave. Known
- * clients may go beyond the limit for strangers, nobody beyond the ceiling. */
+ * those are kept back, for otherwise the last ones in could never leave. The two
+ * more of a relayed session are counted with it. Known clients may go beyond the
+ * limit, where others are shed, but nobody beyond the ceiling. */
 static void
 set_limits(struct policy *p, const struct config *cfg, size_t descriptors)
 {
 	size_t handoffs = (size_t)cfg->post_queue_limit;
-	size_t relays = (size_t)cfg->relay_limit;
 	size_t reserved = RESERVED_DESCRIPTORS;
 
 	if (reserved > descriptors / 2)
@@ -92,9 +92,7 @@ set_limits(struct policy *p, const struct config *cfg, size_t descriptors)
 	if (handoffs > descriptors / 8)
 		handoffs = descriptors / 8;
 	p->session_ceiling = descriptors - reserved / 2 - handoffs;
-	if (relays > descriptors / 16)
-		relays = descriptors / 16;
-	p->session_limit = descriptors - reserved - 2 * handoffs - 2 * relays;
+	p->session_limit = descriptors - reserved - 2 * handoffs;
 	if (cfg->session_limit > 0)
 		p->session_limit = (size_t)cfg->session_limit;
 	if (p->session_limit > p->session_ceiling)

@@ -80,10 +80,13 @@ read_header(struct session *s)
 	return is_own(s, &header) ? linger(s) : announce(s, &header);
 }
 
+/* Others make room for it already; whether there is some is asked when it has a
+ * name. */
 static enum phase
 proxy_begin(struct session *s)
 {
 	s->quiet = true;
+	(void)crowd_make_room(s);
 	if (stream_watch(&s->stream) < 0 ||
 	    loop_timer_start(
 		&s->deadline, session_config(s)->upstream_proxy_timeout) < 0)
@@ -98,11 +101,13 @@ proxy_on_stream(struct session *s, enum stream_event event)
 	case STREAM_PEEKED:
 		return s->local ? PHASE_ADMIT : read_header(s);
 	case STREAM_EOF:
+		s->outcome = COUNTER_HUNG_UP;
 		if (!s->local)
 			return fail(
 			    s, EVENT_PROXY_EOF, (struct journal_line){0});
 		return PHASE_DONE;
 	case STREAM_ERROR:
+		s->outcome = COUNTER_HUNG_UP;
 		return PHASE_DONE;
 	case STREAM_INPUT:
 	case STREAM_DRAINED:

@@ -245,7 +245,6 @@ relay_begin(struct session *s)
 		return verdict_close(s, VERDICT_NO_RESOURCES);
 	s->relay->heard = loop_now(s->screen->loop);
 	session_log(s, EVENT_RELAYED, (struct journal_line){0});
-	counters_bump(s->screen->counters, COUNTER_RELAYED);
 	/* smtpd logs how it ends. */
 	s->handed_off = true;
 	replay_redirect(s->replay, on_server);

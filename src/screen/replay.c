@@ -222,6 +222,7 @@ connect_now(struct replay *r)
 	case FDPASS_SENT:
 		r->counted = true;
 		s->screen->replays.active++;
+		(void)crowd_make_room(s); /* for two descriptors more */
 		r->asked = true;
 		TAILQ_INSERT_TAIL(&s->screen->replays.asked, r, others);
 		close_smtpd_end(r);

@@ -33,7 +33,7 @@ screen_new(const struct screen_options *o)
 	    rate_new(PATIENCE_CONNECTIONS_MS, RATE_ENTRIES_MAX);
 	screen->failures = rate_new(PATIENCE_FAILURES_MS, RATE_ENTRIES_MAX);
 	if (screen->quota == NULL || screen->connections == NULL ||
-	    screen->failures == NULL) {
+	    screen->failures == NULL || crowd_init(&screen->crowd) < 0) {
 		free_counts(screen);
 		mem_free(screen);
 		return NULL;
@@ -64,6 +64,7 @@ screen_free(struct screen **sp)
 		session_free(s);
 	handoff_queue_stop(&screen->handoffs);
 	replay_queue_stop(screen);
+	crowd_clear(&screen->crowd);
 	free_counts(screen);
 	policy_unref(&screen->policy);
 	mem_free(screen);
@@ -163,12 +164,23 @@ screen_shut(struct screen *screen)
 	}
 }
 
+/* A relayed session has three descriptors. */
+static size_t
+load_of(const struct screen *screen)
+{
+	return quota_sessions(screen->quota) + 2 * screen->replays.active;
+}
+
+bool
+screen_is_over_limit(const struct screen *screen)
+{
+	return load_of(screen) > screen->policy->session_limit;
+}
+
 bool
 screen_is_full(const struct screen *screen)
 {
-	/* A relayed session has three descriptors. */
-	return quota_sessions(screen->quota) + 2 * screen->replays.active >=
-	       screen->policy->session_ceiling;
+	return load_of(screen) >= screen->policy->session_ceiling;
 }
 
 size_t

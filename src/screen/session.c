@@ -132,6 +132,7 @@ session_enter(struct session *s, enum phase next)
 	stream_unwatch(&s->stream);
 	if (old->end != NULL)
 		old->end(s);
+	crowd_leave(s);
 	if (log_is_verbose())
 		log_debug("session %p: %s -> %s", (void *)s, old->name,
 		    session_phases[next]->name);
@@ -145,6 +146,7 @@ session_follow(struct session *s, enum phase wish)
 	must(s->magic == SESSION_MAGIC);
 	while (wish != PHASE_STAY)
 		wish = session_enter(s, wish);
+	crowd_settle(s);
 }
 
 static void
@@ -190,8 +192,11 @@ session_leave(struct session *s)
 	struct screen *screen = s->screen;
 
 	close_client(s);
+	crowd_leave(s);
 	TAILQ_REMOVE(&screen->sessions, s, others);
 	quota_leave(screen->quota, s->client_entry);
+	counters_set(
+	    screen->counters, COUNTER_HELD, quota_sessions(screen->quota));
 }
 
 /* Not before the tick has ended: a session may have come to its end inside a
@@ -257,12 +262,12 @@ done_begin(struct session *s)
 	if (stream_has_tls(&s->stream))
 		session_log(s, EVENT_TLS_DISCONNECT, (struct journal_line){0});
 	if (s->handed_off) {
-		if (s->passed_on)
-			counters_bump(screen->counters, COUNTER_HANDED_OFF);
+		s->outcome =
+		    s->passed_on ? COUNTER_HANDED_OFF : COUNTER_RELAYED;
 	} else {
 		session_log(s, EVENT_DISCONNECT, (struct journal_line){0});
-		counters_bump(screen->counters, COUNTER_REFUSED);
 	}
+	counters_bump(screen->counters, (enum counter)s->outcome);
 	session_leave(s);
 	TAILQ_INSERT_TAIL(&screen->ended, s, others);
 	loop_later_add(screen->loop, &s->reaper, reap);
@@ -303,6 +308,7 @@ session_new(struct screen *screen, int fd, const struct endpoint *client,
 	s->magic = SESSION_MAGIC;
 	s->screen = screen;
 	s->policy = policy_ref(screen->policy);
+	s->outcome = COUNTER_REFUSED;
 	if (session_set_ends(s, client, server) < 0) {
 		session_release(s);
 		return NULL;
@@ -310,6 +316,8 @@ session_new(struct screen *screen, int fd, const struct endpoint *client,
 	TAILQ_INSERT_TAIL(&screen->sessions, s, others);
 	stream_init(&s->stream, screen->loop, fd, on_stream);
 	loop_timer_init(&s->deadline, screen->loop, on_deadline);
+	counters_set(
+	    screen->counters, COUNTER_HELD, quota_sessions(screen->quota));
 	screen_update_stress(screen);
 	session_mark(s);
 	session_follow(s, policy_has_proxy(s->policy, &client->addr)

@@ -200,6 +200,7 @@ verdict_hang_up(struct session *s, enum journal_event event)
 		    (struct journal_line){.quoted = span_str(strerror(error))});
 	session_log(s, event, (struct journal_line){0});
 	verdict_settle(s);
+	s->outcome = COUNTER_HUNG_UP;
 	return PHASE_DONE;
 }
 

@@ -16,6 +16,7 @@ from scripts import (
     passes,
 )
 
+SHED = "421 4.3.2 Server overloaded - try again later"
 TOO_MANY = "NOQUEUE: reject: CONNECT from C: too many connections"
 
 
@@ -160,27 +161,57 @@ def test_full_screening_ports(ring):
 
 
 @pytest.mark.own
-def test_session_limit_refuses_the_newcomer(ring):
+def test_session_limit_sheds_the_worst(ring):
+    """The rejected one first, then the oldest of the largest block."""
     postfix = ring.start(
-        own={"doorbell_session_limit": "5"},
+        own={"doorbell_session_limit": "6"},
         postscreen_greet_wait="20s",
-        postscreen_access_list="inline:{127.0.3.98=permit}",
+        postscreen_access_list="inline:{127.0.3.98=permit}, "
+        "inline:{127.0.4.1=reject}",
+        postscreen_denylist_action="enforce",
     )
     crowd = crowd_of(postfix, 5)
-    with postfix.connect("127.0.3.99") as newcomer:
+    rejected = postfix.connect("127.0.4.1")
+    assert rejected.line() == TEASER
+    with postfix.connect("127.0.5.1") as newcomer:
+        assert newcomer.line() == TEASER
+        rejected.expect(SHED)
+        assert rejected.end() == b""
+        postfix.log.wait_for(
+            r"SHED after \S+ from %s in tests before SMTP handshake"
+            % re.escape(rejected.me)
+        )
+        postfix.log.wait_for("DISCONNECT " + re.escape(rejected.me))
+        with postfix.connect("127.0.3.98") as friend:
+            friend.expect(GREETING)
+            crowd[0].expect(SHED)
+        assert newcomer.silent()
+        assert all(client.silent() for client in crowd[1:])
+    for client in crowd:
+        client.close()
+
+
+@pytest.mark.own
+def test_when_nobody_is_worse_the_newcomer_is_refused(ring):
+    postfix = ring.start(
+        own={"doorbell_session_limit": "2"},
+        postscreen_greet_wait="20s",
+        postscreen_access_list="inline:{127.0.4.1=reject}",
+        postscreen_denylist_action="enforce",
+    )
+    crowd = crowd_of(postfix, 2)
+    with postfix.connect("127.0.4.1") as newcomer:
         newcomer.expect("421 4.3.2 All screening ports are busy")
         assert newcomer.end() == b""
     postfix.log.tells(
         newcomer,
         CONNECT,
+        "DENYLISTED C",
         "reject: connect from C: all screening ports busy",
         DISCONNECT,
     )
-    crowd.pop().close()
-    postfix.log.wait_for(r"DISCONNECT \[127\.0\.3\.5\]:\d+")
-    with postfix.connect("127.0.3.98") as friend:
-        friend.expect(GREETING)
     for client in crowd:
+        assert client.silent()
         client.close()
 
 

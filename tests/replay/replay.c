@@ -270,6 +270,25 @@ settle(struct play *p)
 	fake_loop_settle(p->loop);
 }
 
+/* Each connection is held or has ended in exactly one way, at any time. */
+static void
+check_sum(struct play *p)
+{
+	static const enum counter ends[] = {COUNTER_HANDED_OFF, COUNTER_RELAYED,
+	    COUNTER_REFUSED, COUNTER_HUNG_UP, COUNTER_SHED, COUNTER_HELD};
+	uint64_t came = counters_read(&p->counters, COUNTER_CONNECTIONS);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		sum += counters_read(&p->counters, ends[i]);
+	if (sum != came)
+		complain(p, "%llu connections, but %llu are accounted for",
+		    (unsigned long long)came, (unsigned long long)sum);
+	if (counters_read(&p->counters, COUNTER_HELD) !=
+	    screen_session_count(p->screen))
+		complain(p, "sessions_held is wrong");
+}
+
 static struct guest *
 find_guest(struct play *p, const char *label)
 {
@@ -507,6 +526,15 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 	}
 }
 
+/* accept(2) has failed for want of descriptors. */
+static void
+do_exhausted(struct play *p, struct word *w, size_t n)
+{
+	(void)w;
+	(void)n;
+	(void)crowd_shed_some(p->screen);
+}
+
 /* The same configuration anew: old sessions keep the old one. */
 static void
 do_reload(struct play *p, struct word *w, size_t n)
@@ -652,6 +680,21 @@ expect_sessions(struct play *p, struct word *w, size_t n)
 	expect_number(p, w, n, screen_session_count(p->screen), "sessions");
 }
 
+/* expect counter NAME N */
+static void
+expect_counter(struct play *p, struct word *w, size_t n)
+{
+	for (unsigned id = 0; n > 0 && id < COUNTER_COUNT; id++) {
+		if (strcmp(counters_name((enum counter)id), w[0].text) == 0) {
+			expect_number(p, w + 1, n - 1,
+			    counters_read(&p->counters, (enum counter)id),
+			    w[0].text);
+			return;
+		}
+	}
+	complain(p, "no such counter");
+}
+
 static void
 expect_unread(struct play *p, struct word *w, size_t n)
 {
@@ -679,6 +722,7 @@ static const struct verb expectations[] = {
     {"asked", expect_asked},
     {"waiting", expect_waiting},
     {"sessions", expect_sessions},
+    {"counter", expect_counter},
     {"unread", expect_unread},
     {NULL, NULL},
 };
@@ -700,6 +744,7 @@ static const struct verb actions[] = {
     {"smtpd", do_smtpd},
     {"reload", do_reload},
     {"shutdown", do_shutdown},
+    {"exhausted", do_exhausted},
     {"expect", do_expect},
     {NULL, NULL},
 };
@@ -790,6 +835,7 @@ play_moment(struct play *p, struct word *w, size_t n)
 	settle(p);
 	run_verb(p, actions, w + 1, n - 1);
 	settle(p);
+	check_sum(p);
 }
 
 static void

@@ -32,12 +32,28 @@ test_each_counts_alone(void **state)
 static bool
 is_metric_name(const char *name)
 {
+	static const char total[] = "_total";
+	size_t n = strlen(name);
+
 	for (const char *p = name; *p != '\0'; p++)
 		if (text_is_digit(*p) || (*p != '_' && !text_is_alnum(*p)) ||
 		    *p != text_lower(*p))
 			return false;
-	return strlen(name) > 6 &&
-	       strcmp(name + strlen(name) - 6, "_total") == 0;
+	return n > strlen(total) &&
+	       (strcmp(name + n - strlen(total), total) == 0) !=
+		   (strcmp(name, "sessions_held") == 0);
+}
+
+static void
+test_gauge_goes_up_and_down(void **state)
+{
+	struct counters c = {0};
+
+	(void)state;
+	counters_set(&c, COUNTER_HELD, 7);
+	assert_int_equal(counters_read(&c, COUNTER_HELD), 7);
+	counters_set(&c, COUNTER_HELD, 2);
+	assert_int_equal(counters_read(&c, COUNTER_HELD), 2);
 }
 
 static void
@@ -64,6 +80,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_counts_alone),
+	    cmocka_unit_test(test_gauge_goes_up_and_down),
 	    cmocka_unit_test(test_rows_are_fit_for_export),
 	};
 

@@ -26,6 +26,7 @@ static struct {
 	int arrived;
 	int troubles;
 	int pauses;
+	int exhausted, spare; /* times that one is given back */
 	int error;
 	int per_tick_max, this_tick;
 	struct endpoint client, server;
@@ -105,7 +106,17 @@ on_trouble(int error, bool paused, void *arg)
 		listen_free(&door);
 }
 
-static const struct listen_ops ops = {on_arrived, on_trouble};
+static bool
+on_exhausted(int error, void *arg)
+{
+	assert_ptr_equal(arg, &seen);
+	assert_true(error == EMFILE || error == ENFILE || error == ENOBUFS ||
+		    error == ENOMEM);
+	seen.exhausted++;
+	return seen.spare-- > 0;
+}
+
+static const struct listen_ops ops = {on_arrived, on_trouble, on_exhausted};
 
 static struct endpoint
 place(const char *text, uint16_t port)
@@ -354,6 +365,40 @@ shortage_pauses_and_goes_on(void **state)
 	assert_int_equal(seen.arrived, 1);
 }
 
+/* While descriptors are given back there is no rest, and one try a tick. */
+static void
+shortage_is_cured_at_once(void **state)
+{
+	(void)state;
+	door_open("127.0.0.1");
+	call("127.0.0.1", listen_where(door)->port);
+	accept_fails(EMFILE, 3);
+	seen.spare = 3;
+	run_for(LISTEN_PAUSE_MS / 2);
+	assert_int_equal(seen.exhausted, 3);
+	assert_int_equal(seen.troubles, 3);
+	assert_int_equal(seen.pauses, 0);
+	assert_int_equal(seen.per_tick_max, 1);
+	assert_int_equal(seen.arrived, 1);
+}
+
+/* For memory, accepting rests even so. */
+static void
+shortage_of_memory_rests(void **state)
+{
+	(void)state;
+	door_open("127.0.0.1");
+	call("127.0.0.1", listen_where(door)->port);
+	accept_fails(ENOMEM, 1);
+	seen.spare = 1;
+	run_for(LISTEN_PAUSE_MS / 2);
+	assert_int_equal(seen.exhausted, 1);
+	assert_int_equal(seen.pauses, 1);
+	assert_int_equal(seen.arrived, 0);
+	run_for(LISTEN_PAUSE_MS);
+	assert_int_equal(seen.arrived, 1);
+}
+
 static void
 burst_of_errors_is_bounded(void **state)
 {
@@ -519,6 +564,8 @@ main(void)
 	    LISTEN_TEST(stopping_or_freeing_in_a_burst),
 	    LISTEN_TEST(errors_are_told_apart),
 	    LISTEN_TEST(shortage_pauses_and_goes_on),
+	    LISTEN_TEST(shortage_is_cured_at_once),
+	    LISTEN_TEST(shortage_of_memory_rests),
 	    LISTEN_TEST(burst_of_errors_is_bounded),
 	    LISTEN_TEST(stopping_or_freeing_while_paused),
 	    LISTEN_TEST(occupied_port_is_refused),
