@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* screen/handoff.h - the queue of clients on their way to smtpd.
  *
- * At most post_queue_limit hand-offs wait inside smtpd's own queue; more wait
- * here, known clients first. A client that has waited for HANDOFF_WAIT_MS, or
+ * At most post_queue_limit hand-offs wait inside smtpd's own queue, and not many
+ * more than it has taken lately; more wait here, known clients first. When late
+ * hand-off begins they are greeted by us. A client that has waited for HANDOFF_WAIT_MS, or
  * the newest stranger when the waiting fill half of all sessions, is told that
  * all server ports are busy. */
 #ifndef DOORBELL_SCREEN_HANDOFF_H
@@ -20,6 +21,7 @@
 #define HANDOFF_SLOW_MS 1000 /* a longer wait means that smtpd is behind */
 #define HANDOFF_CALM_MS (60 * 1000) /* without one before that is over */
 #define HANDOFF_RETRY_MS 50         /* when smtpd's queue is full */
+#define HANDOFF_WINDOW_FIRST 8 /* in flight before smtpd has answered any */
 
 struct handoff;
 TAILQ_HEAD(handoff_list, handoff);
@@ -28,7 +30,8 @@ struct handoff_queue {
 	struct handoff_list known, strangers; /* waiting, oldest first */
 	struct handoff_list by_age;           /* all of them, oldest first */
 	size_t waiting;
-	size_t in_flight;             /* sent, and no answer was collected */
+	size_t in_flight; /* sent, and no answer was collected */
+	size_t window;    /* of it, as far as smtpd has kept up; 0: at rest */
 	struct fdpass_collector sent; /* those, and the replays' */
 	struct loop_timer
 	    look; /* once a second while there is anything to see */

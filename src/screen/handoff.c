@@ -20,7 +20,7 @@
 
 struct handoff {
 	struct session *session;
-	bool queued, known;
+	bool queued, known, allowed;
 	bool lost_once; /* smtpd died with it in its queue */
 	struct mono since;
 	TAILQ_ENTRY(handoff) others;
@@ -71,19 +71,41 @@ handoff_watch_server(struct screen *screen)
 		(void)loop_timer_start(look, HANDOFF_SLOW_MS);
 }
 
+/* Late hand-off has begun: who waits here for smtpd can wait with us until it
+ * says something. */
+static void
+greet_list(struct handoff_list *list)
+{
+	struct handoff *h, *next;
+
+	for (h = TAILQ_FIRST(list); h != NULL; h = next) {
+		next = TAILQ_NEXT(h, others);
+		if (h->allowed || !session_config(h->session)->late_handoff)
+			continue;
+		h->session->late = true;
+		session_follow(h->session, PHASE_DIALOGUE);
+	}
+}
+
 static void
 on_look(struct loop_timer *timer)
 {
 	struct screen *screen = OWNER_OF(timer, struct screen, handoffs.look);
 	struct mono now = loop_now(screen->loop);
 
-	if (somebody_waits_long(screen, now))
+	bool is_slow = somebody_waits_long(screen, now);
+
+	if (is_slow)
 		screen->handoffs.slow_until = mono_after(now, HANDOFF_CALM_MS);
+	if (is_slow || TAILQ_EMPTY(&screen->handoffs.by_age))
+		screen->handoffs.window = 0;
 	if (handoff_server_is_slow(screen) ||
 	    !TAILQ_EMPTY(&screen->handoffs.by_age) ||
 	    replay_oldest_ms(screen, now) >= 0)
 		handoff_watch_server(screen);
 	screen_update_stress(screen);
+	greet_list(&screen->handoffs.known);
+	greet_list(&screen->handoffs.strangers);
 }
 
 void
@@ -200,6 +222,7 @@ on_answer(struct fdpass *pass, bool taken)
 		return;
 	}
 	s->handed_off = true;
+	s->screen->handoffs.window++;
 	session_follow(s, PHASE_DONE);
 }
 
@@ -230,22 +253,35 @@ try_send(struct handoff *h)
 }
 
 static bool
-smtpd_has_place(const struct screen *screen)
+smtpd_has_place(const struct screen *screen, const struct handoff *h)
 {
-	return (int64_t)screen->handoffs.in_flight <
-	       screen_config(screen, screen->policy)->post_queue_limit;
+	const struct handoff_queue *q = &screen->handoffs;
+	int64_t limit = screen_config(screen, screen->policy)->post_queue_limit;
+	int64_t window = (int64_t)q->window + HANDOFF_WINDOW_FIRST;
+
+	if (!h->allowed && window < limit)
+		limit = window;
+	return (int64_t)q->in_flight < limit;
 }
 
 static bool
-has_place(struct screen *screen)
+has_place(struct screen *screen, const struct handoff *h)
 {
 	struct handoff_queue *q = &screen->handoffs;
 
 	if (loop_timer_is_running(&q->retry))
 		return false;
-	if (!smtpd_has_place(screen))
+	if (!smtpd_has_place(screen, h))
 		fdpass_collect(&q->sent);
-	return smtpd_has_place(screen);
+	return smtpd_has_place(screen, h);
+}
+
+static struct handoff *
+first_waiting(struct handoff_queue *q)
+{
+	struct handoff *h = TAILQ_FIRST(&q->known);
+
+	return h != NULL ? h : TAILQ_FIRST(&q->strangers);
 }
 
 static void
@@ -254,14 +290,19 @@ handoff_queue_run(struct screen *screen)
 	struct handoff_queue *q = &screen->handoffs;
 	struct handoff *h;
 
-	while (has_place(screen) && q->waiting > 0) {
-		if ((h = TAILQ_FIRST(&q->known)) == NULL)
-			h = TAILQ_FIRST(&q->strangers);
+	while ((h = first_waiting(q)) != NULL && has_place(screen, h)) {
 		dequeue(q, h);
 		session_follow(h->session, try_send(h));
 	}
 	if (q->waiting > 0) /* for the next answer */
 		fdpass_collect(&q->sent);
+}
+
+/* A newcomer that nobody is before. */
+static bool
+is_next(const struct handoff_queue *q, const struct handoff *h)
+{
+	return h->allowed ? TAILQ_EMPTY(&q->known) : q->waiting == 0;
 }
 
 /* The waiting may fill half of the house; then the newest stranger goes. */
@@ -293,10 +334,11 @@ handoff_begin(struct session *s)
 	TAILQ_INSERT_TAIL(&q->by_age, h, older);
 	handoff_watch_server(s->screen);
 	h->known = s->standing != STANDING_STRANGER;
+	h->allowed = s->standing == STANDING_ALLOWED;
 	/* One deadline from here on, however often smtpd is tried. */
 	if (loop_timer_start(&s->deadline, HANDOFF_WAIT_MS) < 0)
 		return turn_away_busy(s);
-	if (has_place(s->screen) && q->waiting == 0) {
+	if (is_next(q, h) && has_place(s->screen, h)) {
 		wish = try_send(h);
 		if (wish != PHASE_STAY || !h->queued)
 			return wish;

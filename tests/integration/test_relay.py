@@ -355,3 +355,49 @@ def test_silent_zombies_cost_no_smtpd(ring):
     until(lambda: len(postfix.inbox()) == 200, "200 mails", timeout=60)
     for zombie in zombies:
         zombie.close()
+
+
+@pytest.mark.load
+def test_smtpd_that_falls_behind_switches_it_on(ring):
+    """300 polite zombies that no list knows fill all five smtpd processes.
+    Nothing but their wait tells of it, and nothing but the default of
+    doorbell_late_handoff helps: 100 known and 100 new clients deliver.
+
+    Those that smtpd got before that are smtpd's; they go with its time limit,
+    which is 3 s here in place of 300."""
+    postfix = ring.build(
+        smtpd_client_connection_count_limit="0",
+        smtpd_timeout="3s",
+        postscreen_pre_queue_limit="10000",
+        postscreen_command_time_limit="300s",
+    )
+    postfix.log.expect(r"warning: (service \"smtpd\"|to avoid|see http).*")
+    postfix.start()
+    known = ["127.0.20.%d" % n for n in range(1, 101)]
+    met = [postfix.connect(source) for source in known]
+    for client in met:
+        client.expect(TEASER, GREETING)
+        client.close()
+    postfix.smtpd_maxproc = "5"
+    postfix.reload()
+    mark = postfix.log.mark()
+    zombies = [
+        postfix.connect("127.0.%d.%d" % (30 + n // 200, n % 200 + 1))
+        for n in range(300)
+    ]
+    postfix.log.wait_for(
+        r"entering STRESS mode with \d+ connections", after=mark
+    )
+    for n, source in enumerate(known):
+        with postfix.connect(source) as client:
+            client.expect(GREETING)
+            client.deliver(subject="known %d" % n)
+    fresh = [postfix.connect("127.0.21.%d" % n) for n in range(1, 101)]
+    for n, client in enumerate(fresh):
+        client.expect(TEASER, GREETING)
+        client.deliver(subject="new %d" % n)
+    until(lambda: len(postfix.inbox()) == 200, "200 mails", timeout=60)
+    cost = postfix.log.find(r"connect from unknown\[127\.0\.3[01]\..*", mark)
+    assert 5 <= len(cost) <= 40, "zombies that got an smtpd"
+    for zombie in zombies:
+        zombie.close()
