@@ -1,56 +1,64 @@
 /* SPDX-License-Identifier: ISC */
-/* doorbellctl - look after a doorbelld: a table of subcommands. */
-#include <getopt.h>
+/* doorbellctl - look after a doorbelld. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "ops/ask.h"
 #include "ops/cache_tool.h"
 #include "ops/postfix_edit.h"
+#include "ops/request.h"
+#include "ops/show.h"
+#include "ops/site.h"
 
-enum { USAGE_ERROR = 2 };
+#define ALWAYS (REQUEST_HAS(CONFIG) | REQUEST_HAS(HELP) | REQUEST_HAS(VERSION))
 
-struct request {
-	const char *config;
-	bool dry_run;
-	const char *argument; /* or NULL */
-};
+static int
+complain(const struct errtext *why, int status)
+{
+	fflush(stdout);
+	fprintf(stderr, "doorbellctl: %s\n", why->text);
+	return status;
+}
+
+/* --- what is done here ------------------------------------------------------ */
 
 static int
 run_import(const struct request *r)
 {
-	return cache_import(r->config, r->argument);
+	return cache_import(r->with[SWITCH_CONFIG], r->argument[0]);
 }
 
 static int
 run_export(const struct request *r)
 {
-	return cache_export(r->config);
+	return cache_export(r->with[SWITCH_CONFIG]);
 }
 
 static int
 run_list(const struct request *r)
 {
-	return cache_list(r->config);
+	return cache_list(r->with[SWITCH_CONFIG]);
 }
 
 static int
 run_get(const struct request *r)
 {
-	return cache_get(r->config, r->argument);
+	return cache_get(r->with[SWITCH_CONFIG], r->argument[0]);
 }
 
 static int
 run_delete(const struct request *r)
 {
-	return cache_delete(r->config, r->argument);
+	return cache_delete(r->with[SWITCH_CONFIG], r->argument[0]);
 }
 
 static struct postfix_request
 to_postfix(const struct request *r)
 {
-	return (struct postfix_request){
-	    .config = r->config, .service = r->argument, .dry_run = r->dry_run};
+	return (struct postfix_request){.config = r->with[SWITCH_CONFIG],
+	    .service = r->argument[0],
+	    .dry_run = r->with[SWITCH_DRY_RUN] != NULL};
 }
 
 static int
@@ -77,89 +85,129 @@ run_status(const struct request *r)
 	return postfix_status(&request);
 }
 
-enum argument { NO_ARGUMENT, MAY_ARGUMENT, MUST_ARGUMENT };
+typedef int run_fn(const struct request *r);
 
-static const struct subcommand {
-	const char *group, *verb;
-	int (*run)(const struct request *r);
-	enum argument argument;
-	bool can_dry_run;
-	const char *usage;
-} subcommands[] = {
-    {"postfix", "enable", run_enable, MAY_ARGUMENT, true,
-	"[--dry-run] postfix enable [service]"},
-    {"postfix", "disable", run_disable, MAY_ARGUMENT, true,
-	"[--dry-run] postfix disable [service]"},
-    {"postfix", "status", run_status, MAY_ARGUMENT, false,
-	"postfix status [service]"},
-    {"cache", "import", run_import, MAY_ARGUMENT, false, "cache import [file]"},
-    {"cache", "export", run_export, NO_ARGUMENT, false, "cache export"},
-    {"cache", "list", run_list, NO_ARGUMENT, false, "cache list"},
-    {"cache", "get", run_get, MUST_ARGUMENT, false, "cache get address"},
-    {"cache", "delete", run_delete, MUST_ARGUMENT, false,
-	"cache delete address"},
+static run_fn *const here[ORDER_COUNT] = {
+    [ORDER_CACHE_LIST] = run_list,
+    [ORDER_CACHE_GET] = run_get,
+    [ORDER_CACHE_DELETE] = run_delete,
+    [ORDER_CACHE_EXPORT] = run_export,
+    [ORDER_CACHE_IMPORT] = run_import,
+    [ORDER_POSTFIX_ENABLE] = run_enable,
+    [ORDER_POSTFIX_DISABLE] = run_disable,
+    [ORDER_POSTFIX_STATUS] = run_status,
 };
 
-enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
+/* --- what doorbelld is asked ------------------------------------------------ */
+
+static int
+print_answer(const struct request *r, const struct buf *body)
+{
+	struct json_tree *tree;
+	struct errtext why;
+
+	if (r->with[SWITCH_JSON] != NULL) {
+		(void)fwrite(body->p, 1, body->n, stdout);
+	} else if ((tree = json_tree_new(buf_span(body), &why)) == NULL) {
+		errtext_prefix(&why, "the answer of doorbelld");
+		return complain(&why, CONTROL_FAILED);
+	} else {
+		show_answer(r->order, json_tree_root(tree), stdout);
+		json_tree_free(&tree);
+	}
+	return fflush(stdout) == 0 ? CONTROL_DONE : CONTROL_FAILED;
+}
+
+static int
+ask_with(const struct request *r, const struct site *site, struct buf *body)
+{
+	const char *path = site->cfg->control_socket;
+	enum control_status status;
+	struct errtext why;
+
+	if (path[0] == '\0') {
+		errtext_set(&why, "doorbell_control_socket is empty:"
+				  " doorbelld cannot be asked");
+		return complain(&why, CONTROL_NOBODY);
+	}
+	if ((status = ask_daemon(path, r, body, &why)) == CONTROL_DONE)
+		return print_answer(r, body);
+	(void)complain(&why, status);
+	if (status == CONTROL_NOBODY && site->is_service)
+		fprintf(stderr, "doorbellctl: under master(8) the next client"
+				" starts it\n");
+	return (int)status;
+}
+
+static int
+ask(const struct request *r)
+{
+	struct site site;
+	struct errtext why;
+	struct buf body;
+	int status;
+
+	buf_init(&body, LOCAL_OUTPUT_MAX + CONTROL_HEADER_MAX);
+	if (site_open(&site, r->with[SWITCH_CONFIG], &why) < 0)
+		status = complain(&why, CONTROL_FAILED);
+	else
+		status = ask_with(r, &site, &body);
+	site_close(&site);
+	buf_clear(&body);
+	return status;
+}
+
+/* --- the command line ------------------------------------------------------- */
+
+static void
+print_switches(unsigned switches, FILE *out)
+{
+	for (size_t i = 0; i < SWITCH_COUNT; i++) {
+		const struct order_switch *s = &request_switches[i];
+
+		if ((switches & (1u << i)) == 0)
+			continue;
+		fprintf(out, s->value != NULL ? " [--%s %s]" : " [--%s%s]",
+		    s->name, s->value != NULL ? s->value : "");
+	}
+}
 
 static int
 usage(FILE *out)
 {
-	fprintf(out, "usage:\n");
-	for (size_t i = 0; i < SUBCOMMANDS; i++)
-		fprintf(out, "  doorbellctl [-c FILE|DIRECTORY] %s\n",
-		    subcommands[i].usage);
-	fprintf(out, "  doorbellctl -V\n");
-	return USAGE_ERROR;
-}
+	fprintf(out, "usage: doorbellctl [-c FILE|DIRECTORY] COMMAND\n");
+	for (size_t i = ORDER_NONE + 1; i < ORDER_COUNT; i++) {
+		const struct order *o = &request_orders[i];
 
-static int
-dispatch(struct request *r, char **words, int n)
-{
-	for (size_t i = 0; i < SUBCOMMANDS; i++) {
-		const struct subcommand *s = &subcommands[i];
-
-		if (n < 2 || strcmp(words[0], s->group) != 0 ||
-		    strcmp(words[1], s->verb) != 0)
-			continue;
-		if (n > (s->argument == NO_ARGUMENT ? 2 : 3) ||
-		    (s->argument == MUST_ARGUMENT && n < 3) ||
-		    (r->dry_run && !s->can_dry_run))
-			break;
-		r->argument = n > 2 ? words[2] : NULL;
-		return s->run(r);
+		fprintf(out, "  %s", o->words);
+		print_switches(o->switches, out);
+		fprintf(out, "%s%s\n\t%s\n", o->arguments[0] != '\0' ? " " : "",
+		    o->arguments, o->help);
 	}
-	return usage(stderr);
+	fprintf(out, "       doorbellctl -V\n");
+	return CONTROL_BAD;
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
-	struct request r = {0};
-	int c;
+	struct request r;
+	struct errtext why;
 
-	while ((c = getopt_long(argc, argv, "c:hnV", longs, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			r.config = optarg;
-			break;
-		case 'n':
-			r.dry_run = true;
-			break;
-		case 'h':
-			usage(stdout);
-			return 0;
-		case 'V':
-			printf("doorbellctl %s\n", DOORBELL_VERSION);
-			return 0;
-		default:
-			return usage(stderr);
-		}
+	if (request_parse(&r, (const char *const *)(argv + 1),
+		(size_t)(argc > 0 ? argc - 1 : 0), ALWAYS, &why) < 0) {
+		(void)complain(&why, CONTROL_BAD);
+		return usage(stderr);
 	}
-	return dispatch(&r, argv + optind, argc - optind);
+	if (r.with[SWITCH_HELP] != NULL) {
+		usage(stdout);
+		return 0;
+	}
+	if (r.with[SWITCH_VERSION] != NULL) {
+		printf("doorbellctl %s\n", DOORBELL_VERSION);
+		return 0;
+	}
+	if (r.order == ORDER_NONE)
+		return usage(stderr);
+	return here[r.order] != NULL ? here[r.order](&r) : ask(&r);
 }

@@ -21,6 +21,7 @@
 #include "lookup/cache.h"
 #include "net/logsock.h"
 #include "net/loop.h"
+#include "ops/control.h"
 #include "screen/screen.h"
 
 struct doorbell {
@@ -35,6 +36,10 @@ struct doorbell {
 	struct listeners listeners;
 	size_t descriptor_limit;
 	struct postfix_channel channel; /* service: to master(8) */
+	struct local *control_socket;   /* until control has it */
+	struct control control;         /* answers doorbellctl */
+	struct control_host host;       /* its way to us */
+	struct loop_later reload_asked, drain_asked;
 	struct loop_timer housekeeping;
 	struct loop_signal on_hup, on_term, on_int;
 	struct loop_timer rest; /* from accepting */

@@ -86,6 +86,7 @@ struct session {
 	struct handoff *handoff;
 	struct replay *replay;
 	struct relay *relay;
+	struct mono begun;       /* when it was accepted */
 	struct mono phase_since; /* for "after N" */
 	struct endpoint client, server;
 	struct record_key key;

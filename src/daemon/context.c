@@ -14,6 +14,7 @@
 #include "daemon/logging.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "daemon/steering.h"
 #include "screen/crowd.h"
 #include "daemon/watchdog.h"
 
@@ -188,6 +189,7 @@ build_privileged(
 	if (open_cache(d, user, why) < 0 || build_screen(d, why) < 0)
 		return -1;
 	shelf_close(d->shelf);
+	steering_open(d);
 	if (service)
 		return listeners_adopt(&d->listeners, d->loop,
 		    POSTFIX_LISTEN_FD, d->options->sockets, why);
@@ -307,6 +309,7 @@ start(struct doorbell *d, struct errtext *why)
 	if (d->cache != NULL && cache_start(d->cache, why) < 0)
 		log_warning("cache: %s; going on without it", why->text);
 	loop_timer_init(&d->rest, d->loop, on_rested);
+	steering_start(d);
 	if (listeners_start(&d->listeners, &listen_ops, d, why) < 0)
 		return -1;
 	housekeeping_start(d);
@@ -350,6 +353,7 @@ context_free(struct doorbell **dp)
 		(void)signal(SIGTERM, SIG_IGN);
 		(void)signal(SIGINT, SIG_IGN);
 	}
+	steering_stop(d);
 	listeners_close(&d->listeners);
 	screen_free(&d->screen);
 	shelf_free(&d->shelf);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/housekeeping.h"
+#include "daemon/steering.h"
 
 /* The pid that master knows is its only hold on us: while it lives master starts
  * no other, so it must go at once, and a forked child inherits the work. The
@@ -37,6 +38,7 @@ void
 drain_in_place(struct doorbell *d)
 {
 	d->draining = true;
+	steering_stop(d);
 	listeners_close(&d->listeners);
 	screen_drain(d->screen, on_empty, d);
 }
@@ -106,6 +108,7 @@ drain_in_background(struct doorbell *d)
 	struct errtext why = {""};
 
 	d->draining = true;
+	steering_stop(d);
 	listeners_close(&d->listeners);
 	if (nothing_is_left(d))
 		_exit(0);
@@ -127,6 +130,7 @@ void
 drain_at_once(struct doorbell *d)
 {
 	d->draining = true;
+	steering_stop(d);
 	listeners_close(&d->listeners);
 	screen_shut(d->screen);
 	loop_stop(d->loop);

@@ -10,6 +10,7 @@
 #include "daemon/listeners.h"
 #include "daemon/logging.h"
 #include "daemon/report.h"
+#include "daemon/steering.h"
 #include "lookup/cache.h"
 #include "screen/policy.h"
 
@@ -80,6 +81,8 @@ verify_config(const struct config_source *source)
 		return errors > 0 ? errors : 1;
 	cfg = config_under(config, false);
 	if (listeners_open(NULL, NULL, cfg->listen, &why) < 0)
+		report_culprit(config, &why, report_config_to_people, &errors);
+	if (steering_check(cfg, &why) < 0)
 		report_culprit(config, &why, report_config_to_people, &errors);
 	if (cache_map_path(cfg->cache_map, &why) == NULL)
 		report_culprit(config, &why, report_config_to_people, &errors);

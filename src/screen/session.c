@@ -320,6 +320,7 @@ session_new(struct screen *screen, int fd, const struct endpoint *client,
 	    screen->counters, COUNTER_HELD, quota_sessions(screen->quota));
 	screen_update_stress(screen);
 	session_mark(s);
+	s->begun = s->phase_since;
 	session_follow(s, policy_has_proxy(s->policy, &client->addr)
 			      ? PHASE_PROXY
 			      : PHASE_ADMIT);

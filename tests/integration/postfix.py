@@ -101,7 +101,7 @@ class Postfix:
             os.path.join(directory, "maillog"), "postfix/postscreen"
         )
         self.main = dict(MAIN_CF)
-        self.own = {}
+        self.own = {"doorbell_control_socket": directory + "/control"}
         self.program = screener.name
         self.arguments = ""
         self.chroot = "n"

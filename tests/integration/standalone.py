@@ -42,6 +42,7 @@ class Standalone:
             {
                 "doorbell_listen": "inet:127.0.0.1:%d, inet:[::1]:%d"
                 % (self.port, self.port),
+                "doorbell_control_socket": self.directory + "/control",
                 "doorbell_smtpd_service": postfix.queue + "/private/smtpd",
                 "doorbell_access_list": "",
                 "doorbell_greet_wait": "%ds" % postfix.screener.greet_wait,

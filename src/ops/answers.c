@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC */
+#include "ops/answers.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "screen/session.h"
+
+/* Sessions are walked once for each answer; their number is bounded by the
+ * descriptors, and that of the sessions shown by --limit. */
+
+enum { SESSIONS_SHOWN = 1000, SESSIONS_SHOWN_MAX = 10000 };
+
+static const char *const standing_names[] = {
+    [STANDING_STRANGER] = "stranger",
+    [STANDING_KNOWN] = "known",
+    [STANDING_ALLOWED] = "allowed",
+};
+
+/* --- status ---------------------------------------------------------------- */
+
+static void
+write_phases(const struct screen *screen, struct json *j)
+{
+	int64_t count[PHASE_COUNT] = {0};
+	const struct session *s;
+
+	TAILQ_FOREACH (s, &screen->sessions, others)
+		count[s->phase]++;
+	json_object(j, "phases");
+	for (enum phase p = PHASE_PROXY; p < PHASE_DONE; p++)
+		json_number(j, session_phase_name(p), count[p]);
+	json_end(j);
+}
+
+static void
+write_counters(const struct counters *counters, struct json *j)
+{
+	json_object(j, "counters");
+	for (enum counter i = 0; i < COUNTER_COUNT; i++)
+		json_number(
+		    j, counters_name(i), (int64_t)counters_read(counters, i));
+	json_end(j);
+}
+
+static void
+write_cache(struct cache *cache, struct json *j)
+{
+	json_object(j, "cache");
+	json_bool(j, "usable", cache != NULL && cache_is_usable(cache));
+	json_number(
+	    j, "waiting", cache != NULL ? (int64_t)cache_backlog(cache) : 0);
+	json_end(j);
+}
+
+void
+answers_write_status(const struct control *c, struct json *j)
+{
+	const struct screen *screen = c->screen;
+
+	json_text(j, "version", DOORBELL_VERSION);
+	json_number(j, "pid", getpid());
+	json_text(j, "mode", c->host->mode);
+	json_text(j, "config", c->host->config);
+	json_number(j, "since", c->host->since.s);
+	json_number(j, "uptime_ms",
+	    mono_between(c->host->since_mono, loop_now(c->loop)));
+	json_bool(j, "stress", screen->stress);
+	json_number(j, "sessions", (int64_t)screen_session_count(screen));
+	json_number(j, "session_limit", (int64_t)screen->policy->session_limit);
+	write_phases(screen, j);
+	json_object(j, "handoffs");
+	json_number(j, "waiting", (int64_t)screen->handoffs.waiting);
+	json_number(j, "in_flight", (int64_t)screen->handoffs.in_flight);
+	json_end(j);
+	json_number(j, "relayed", (int64_t)screen->replays.active);
+	write_cache(screen->cache, j);
+	json_number(j, "log_level", c->host->log_level);
+	write_counters(screen->counters, j);
+}
+
+static void
+answer_status(struct control_call *call)
+{
+	answers_write_status(call->control, &call->json);
+	control_finish(call);
+}
+
+static void
+answer_version(struct control_call *call)
+{
+	json_text(&call->json, "version", DOORBELL_VERSION);
+	json_number(&call->json, "pid", getpid());
+	control_finish(call);
+}
+
+/* --- sessions -------------------------------------------------------------- */
+
+static void
+write_endpoint(const struct endpoint *e, const char *address, const char *port,
+    struct json *j)
+{
+	char text[ADDR_TEXT_MAX];
+
+	json_text(j, address, addr_format(&e->addr, text));
+	json_number(j, port, e->port);
+}
+
+static void
+write_session(const struct session *s, struct mono now, struct json *j)
+{
+	json_object(j, NULL);
+	write_endpoint(&s->client, "address", "port", j);
+	write_endpoint(&s->server, "server_address", "server_port", j);
+	json_text(j, "phase", session_phase_name((enum phase)s->phase));
+	json_number(j, "age_ms", mono_between(s->begun, now));
+	json_text(j, "standing", standing_names[s->standing]);
+	json_bool(j, "tls", stream_has_tls(&s->stream));
+	json_array(j, "failed");
+	for (enum check_id i = 0; i < CHECK_COUNT; i++)
+		if (s->checks.state[i] == CHECK_FAILED)
+			json_text(j, NULL, checks_name(i));
+	json_end(j);
+	json_end(j);
+}
+
+/* 0 for all of them, -1 for a name that no phase has. */
+static int
+phase_wanted(const char *name)
+{
+	if (name == NULL)
+		return 0;
+	for (enum phase p = PHASE_PROXY; p < PHASE_DONE; p++)
+		if (strcmp(session_phase_name(p), name) == 0)
+			return (int)p;
+	return -1;
+}
+
+static void
+write_sessions(struct control_call *call, int phase, int64_t limit)
+{
+	const struct screen *screen = call->control->screen;
+	struct mono now = loop_now(call->control->loop);
+	const struct session *s;
+	int64_t matching = 0;
+
+	json_array(&call->json, "sessions");
+	TAILQ_FOREACH (s, &screen->sessions, others) {
+		if (phase != 0 && s->phase != phase)
+			continue;
+		if (matching++ < limit)
+			write_session(s, now, &call->json);
+	}
+	json_end(&call->json);
+	json_number(&call->json, "matching", matching);
+	json_number(
+	    &call->json, "total", (int64_t)screen_session_count(screen));
+}
+
+static void
+answer_sessions(struct control_call *call)
+{
+	const char *limit_text = call->request.with[SWITCH_LIMIT];
+	const char *phase_text = call->request.with[SWITCH_PHASE];
+	int phase = phase_wanted(phase_text);
+	int64_t limit = SESSIONS_SHOWN;
+
+	if (phase < 0) {
+		control_fail(
+		    call, CONTROL_BAD, "there is no phase %s", phase_text);
+		return;
+	}
+	if (limit_text != NULL && num_parse(span_str(limit_text), 0,
+				      SESSIONS_SHOWN_MAX, &limit) < 0) {
+		control_fail(call, CONTROL_BAD, "--limit is 0 to %d",
+		    SESSIONS_SHOWN_MAX);
+		return;
+	}
+	write_sessions(call, phase, limit);
+	control_finish(call);
+}
+
+/* --- steering -------------------------------------------------------------- */
+
+static void
+answer_reload(struct control_call *call)
+{
+	struct control *c = call->control;
+	struct errtext why;
+
+	if (c->host->reload(c->arg, &why) < 0) {
+		control_fail(call, CONTROL_FAILED, "%s", why.text);
+		return;
+	}
+	control_log_act(call, "reload");
+	json_bool(&call->json, "reloading", true);
+	control_finish(call);
+}
+
+static void
+answer_drain(struct control_call *call)
+{
+	struct control *c = call->control;
+	struct errtext why;
+
+	if (c->host->drain(c->arg, &why) < 0) {
+		control_fail(call, CONTROL_FAILED, "%s", why.text);
+		return;
+	}
+	control_log_act(call, "drain");
+	json_number(
+	    &call->json, "sessions", (int64_t)screen_session_count(c->screen));
+	control_finish(call);
+}
+
+static void
+answer_log_level(struct control_call *call)
+{
+	struct control_host *host = call->control->host;
+	int64_t level;
+
+	if (call->request.arguments > 0) {
+		if (num_parse(span_str(call->request.argument[0]), 0, 9,
+			&level) < 0) {
+			control_fail(
+			    call, CONTROL_BAD, "a log level is 0 to 9");
+			return;
+		}
+		host->log_level = (unsigned)level;
+		log_set_verbose(host->log_level);
+		control_log_act(call, "log level %u", host->log_level);
+	}
+	json_number(&call->json, "log_level", host->log_level);
+	control_finish(call);
+}
+
+control_fn *const answers_handler[ORDER_COUNT] = {
+    [ORDER_STATUS] = answer_status,
+    [ORDER_SESSIONS] = answer_sessions,
+    [ORDER_RELOAD] = answer_reload,
+    [ORDER_DRAIN] = answer_drain,
+    [ORDER_LOG_LEVEL] = answer_log_level,
+    [ORDER_VERSION] = answer_version,
+};

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+#include "ops/show.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+
+/* One view for each command that the daemon answers; a command without one shows
+ * the members of its answer, a line each. */
+
+enum { TEXT_SHOWN = 400, DURATION_MAX = 32 };
+
+/* A terminal believes what it is sent. */
+static void
+put_text(FILE *out, const char *text, int width)
+{
+	char clean[TEXT_SHOWN + 1];
+	size_t n = strlen(text);
+
+	if (n > TEXT_SHOWN)
+		n = TEXT_SHOWN;
+	memcpy(clean, text, n);
+	clean[n] = '\0';
+	text_make_printable(clean, n, true);
+	fprintf(out, "%-*s", width, clean);
+}
+
+/* "3d4h", "2h5m", "9m30s", "12.3s". Returns `out`. */
+static char *
+duration(char out[DURATION_MAX], int64_t ms)
+{
+	long long s = ms / 1000;
+
+	if (s >= 86400)
+		(void)snprintf(out, DURATION_MAX, "%lldd%lldh", s / 86400,
+		    s % 86400 / 3600);
+	else if (s >= 3600)
+		(void)snprintf(
+		    out, DURATION_MAX, "%lldh%lldm", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		(void)snprintf(out, DURATION_MAX, "%lldm%llds", s / 60, s % 60);
+	else
+		(void)snprintf(out, DURATION_MAX, "%lld.%llds", s,
+		    (long long)ms % 1000 / 100);
+	return out;
+}
+
+static void
+show_members(const struct json_value *v, const char *front, FILE *out)
+{
+	for (v = v != NULL ? v->first : NULL; v != NULL; v = v->next) {
+		fputs(front, out);
+		put_text(out, v->key != NULL ? v->key : "-", 24);
+		fputc(' ', out);
+		switch (v->kind) {
+		case JSON_NUMBER:
+			fprintf(out, "%lld", (long long)v->number);
+			break;
+		case JSON_TRUE:
+		case JSON_FALSE:
+			fputs(v->kind == JSON_TRUE ? "yes" : "no", out);
+			break;
+		case JSON_NULL:
+		case JSON_TEXT:
+		case JSON_ARRAY:
+		case JSON_OBJECT:
+			put_text(out, v->text, 0);
+			break;
+		}
+		fputc('\n', out);
+	}
+}
+
+/* --- status ---------------------------------------------------------------- */
+
+static void
+show_phases(const struct json_value *phases, FILE *out)
+{
+	const char *front = " (";
+
+	for (phases = phases != NULL ? phases->first : NULL; phases != NULL;
+	     phases = phases->next) {
+		if (phases->number == 0)
+			continue;
+		fprintf(out, "%s%lld ", front, (long long)phases->number);
+		put_text(out, phases->key, 0);
+		front = ", ";
+	}
+	fputs(front[0] == ',' ? ")\n" : "\n", out);
+}
+
+static void
+show_status(const struct json_value *v, FILE *out)
+{
+	const struct json_value *handoffs = json_value_get(v, "handoffs");
+	const struct json_value *cache = json_value_get(v, "cache");
+	char span[DURATION_MAX];
+
+	fputs("doorbelld ", out);
+	put_text(out, json_value_text(v, "version"), 0);
+	fprintf(
+	    out, ", process %lld, ", (long long)json_value_number(v, "pid"));
+	put_text(out, json_value_text(v, "mode"), 0);
+	fprintf(out, ", for %s\nconfiguration ",
+	    duration(span, json_value_number(v, "uptime_ms")));
+	put_text(out, json_value_text(v, "config"), 0);
+	fprintf(out, "\nstress        %s\nsessions      %lld of %lld",
+	    json_value_is_true(v, "stress") ? "yes" : "no",
+	    (long long)json_value_number(v, "sessions"),
+	    (long long)json_value_number(v, "session_limit"));
+	show_phases(json_value_get(v, "phases"), out);
+	fprintf(out,
+	    "for smtpd     %lld waiting, %lld sent, %lld relayed\n"
+	    "cache         %s, %lld changes to write\n",
+	    (long long)json_value_number(handoffs, "waiting"),
+	    (long long)json_value_number(handoffs, "in_flight"),
+	    (long long)json_value_number(v, "relayed"),
+	    json_value_is_true(cache, "usable") ? "in use" : "none",
+	    (long long)json_value_number(cache, "waiting"));
+	fputs("since the start\n", out);
+	show_members(json_value_get(v, "counters"), "  ", out);
+}
+
+/* --- sessions -------------------------------------------------------------- */
+
+static void
+show_session(const struct json_value *s, FILE *out)
+{
+	const struct json_value *failed = json_value_get(s, "failed");
+	char span[DURATION_MAX], port[32];
+	const char *front = "";
+
+	(void)snprintf(port, sizeof(port), "%lld",
+	    (long long)json_value_number(s, "port"));
+	put_text(out, json_value_text(s, "address"), 39);
+	fprintf(out, " %5s ", port);
+	put_text(out, json_value_text(s, "phase"), 8);
+	fprintf(out, " %8s ", duration(span, json_value_number(s, "age_ms")));
+	put_text(out, json_value_text(s, "standing"), 8);
+	fputc(' ', out);
+	for (failed = failed != NULL ? failed->first : NULL; failed != NULL;
+	     failed = failed->next) {
+		fputs(front, out);
+		put_text(out, failed->text, 0);
+		front = ",";
+	}
+	fputs(front[0] == '\0' ? "-\n" : "\n", out);
+}
+
+static void
+show_sessions(const struct json_value *v, FILE *out)
+{
+	const struct json_value *s = json_value_get(v, "sessions");
+	long long shown = (long long)json_value_count(s);
+	long long matching = (long long)json_value_number(v, "matching");
+
+	fprintf(out, "%-39s %5s %-8s %8s %-8s %s\n", "ADDRESS", "PORT", "PHASE",
+	    "AGE", "STANDING", "FAILED");
+	for (s = s != NULL ? s->first : NULL; s != NULL; s = s->next)
+		show_session(s, out);
+	if (shown < matching)
+		fprintf(out, "... and %lld more: --limit says how many\n",
+		    matching - shown);
+}
+
+/* --- short ones ------------------------------------------------------------ */
+
+static void
+show_version(const struct json_value *v, FILE *out)
+{
+	fputs("doorbelld ", out);
+	put_text(out, json_value_text(v, "version"), 0);
+	fputc('\n', out);
+}
+
+static void
+show_reload(const struct json_value *v, FILE *out)
+{
+	(void)v;
+	fputs(
+	    "the configuration is read again; the log says how it went\n", out);
+}
+
+static void
+show_drain(const struct json_value *v, FILE *out)
+{
+	fprintf(out, "nobody is accepted any more; %lld sessions go on\n",
+	    (long long)json_value_number(v, "sessions"));
+}
+
+static void
+show_log_level(const struct json_value *v, FILE *out)
+{
+	fprintf(out, "log level %lld\n",
+	    (long long)json_value_number(v, "log_level"));
+}
+
+typedef void show_fn(const struct json_value *answer, FILE *out);
+
+static show_fn *const views[ORDER_COUNT] = {
+    [ORDER_STATUS] = show_status,
+    [ORDER_SESSIONS] = show_sessions,
+    [ORDER_RELOAD] = show_reload,
+    [ORDER_DRAIN] = show_drain,
+    [ORDER_LOG_LEVEL] = show_log_level,
+    [ORDER_VERSION] = show_version,
+};
+
+void
+show_answer(enum order_id order, const struct json_value *answer, FILE *out)
+{
+	if (views[order] != NULL)
+		views[order](answer, out);
+	else
+		show_members(answer, "", out);
+}

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: ISC
+"""The control socket: doorbellctl and a doorbelld that runs."""
+
+import grp
+import os
+import pwd
+import socket
+import stat
+import subprocess
+
+import pytest
+
+import processes
+from client import Client
+from ctl import Ctl
+from scripts import GREETING, TEASER
+from waiting import GENEROUS_S, until
+
+pytestmark = pytest.mark.own
+
+NOBODY = 65534
+
+
+def service(ring, **own):
+    """A Postfix with doorbelld started, and doorbellctl for it."""
+    postfix = ring.start(own=own)
+    ctl = Ctl(postfix.screener, postfix.config)
+    greet(postfix)
+    return postfix, ctl
+
+
+def greet(postfix, source="127.0.0.9"):
+    """A client comes, passes and leaves: it starts doorbelld."""
+    with postfix.connect(source=source) as client:
+        client.expect(TEASER, GREETING)
+        client.ask("QUIT")
+        client.end()
+
+
+def control_path(postfix):
+    return postfix.own["doorbell_control_socket"]
+
+
+def speak(path, data):
+    """Say this to the socket; all that comes back."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(GENEROUS_S)
+        s.connect(path)
+        s.sendall(data)
+        heard = b""
+        while True:
+            try:
+                part = s.recv(65536)
+            except ConnectionResetError:
+                return heard
+            if not part:
+                return heard
+            heard += part
+
+
+def test_under_master(ring):
+    postfix = ring.start()
+    ctl = Ctl(postfix.screener, postfix.config)
+    # Nobody has called yet.
+    ctl("status", status=6)
+    assert "no doorbelld answers at " + control_path(postfix) in ctl.stderr
+    assert "the next client starts it" in ctl.stderr
+    ctl("version", "--json", status=6)
+
+    client = postfix.connect(source="127.0.0.7")
+    assert client.line() == TEASER
+    pid = postfix.screener_pid()
+    status = ctl.json("status")
+    assert status["pid"] == pid
+    assert status["mode"] == "service"
+    assert status["config"] == postfix.config
+    assert status["sessions"] == 1
+    assert status["phases"]["greet"] == 1
+    assert status["counters"]["connections_total"] == 1
+    assert status["cache"]["usable"]
+    text = ctl("status")
+    assert "process %d, service" % pid in text
+    assert "sessions      1 of " in text and "(1 greet)" in text
+
+    sessions = ctl.json("sessions")
+    assert sessions["total"] == sessions["matching"] == 1
+    (session,) = sessions["sessions"]
+    assert session["address"] == "127.0.0.7"
+    assert session["server_port"] == postfix.port
+    assert session["phase"] == "greet"
+    assert session["standing"] == "stranger"
+    assert session["failed"] == []
+    assert 0 <= session["age_ms"] < 60000
+    assert ctl.json("sessions", "--phase", "dialogue")["sessions"] == []
+    assert ctl.json("sessions", "--phase=greet", "--limit=0") == {
+        "sessions": [],
+        "matching": 1,
+        "total": 1,
+    }
+    assert "127.0.0.7" in ctl("sessions", "--phase", "greet")
+    ctl("sessions", "--phase", "lunch", status=2)
+    assert "there is no phase lunch" in ctl.stderr
+    ctl("sessions", "--limit", "many", status=2)
+    assert ctl("version").startswith("doorbelld ")
+    client.close()
+
+
+def test_a_failed_test_is_shown(ring):
+    postfix = ring.start(postscreen_greet_action="enforce")
+    ctl = Ctl(postfix.screener, postfix.config)
+    with postfix.connect() as client:
+        client.send("EHLO early.test\r\n")
+        assert client.line() == TEASER
+        until(
+            lambda: ctl.json("sessions", "--phase", "dialogue")["matching"],
+            "the dialogue",
+        )
+        (session,) = ctl.json("sessions")["sessions"]
+        assert session["failed"] == ["pregreet"]
+        assert "pregreet" in ctl("sessions")
+
+
+def test_mode_and_group_are_the_gate(ring):
+    group = grp.getgrnam("mail")
+    postfix, ctl = service(ring, doorbell_control_group="mail")
+    path = control_path(postfix)
+    st = os.stat(path)
+    assert stat.S_ISSOCK(st.st_mode)
+    assert stat.S_IMODE(st.st_mode) == 0o660
+    assert (st.st_uid, st.st_gid) == (0, group.gr_gid)
+    run = subprocess.run(
+        ctl.command("version"),
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=GENEROUS_S,
+    )
+    assert run.returncode == 7
+    assert "this user may not ask doorbelld" in run.stderr
+    run = subprocess.run(
+        ctl.command("log-level", "1"),
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[group.gr_gid],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=GENEROUS_S,
+    )
+    assert run.stdout == "log level 1\n"
+    postfix.log.wait_for(r"control: uid %d: log level 1" % NOBODY)
+    assert ctl.json("log-level") == {"log_level": 1}
+    ctl("log-level", "0")
+    ctl("log-level", "ten", status=2)
+
+
+def test_the_directory_is_made(ring):
+    postfix = ring.build()
+    directory = os.path.join(postfix.directory, "run")
+    path = postfix.own["doorbell_control_socket"] = directory + "/control"
+    postfix.chroot = "y"
+    # In the jail there is no /etc: the socket was made before.
+    postfix.start()
+    greet_anyhow(postfix)
+    ctl = Ctl(postfix.screener, postfix.config)
+    until(lambda: os.path.exists(path), "the socket")
+    assert ctl.json("status")["mode"] == "service"
+    st = os.stat(directory)
+    assert (stat.S_IMODE(st.st_mode), st.st_uid) == (0o755, 0)
+
+
+def greet_anyhow(postfix):
+    with postfix.connect() as client:
+        assert client.line() == TEASER
+
+
+def test_replaced_at_a_reload(ring):
+    postfix, ctl = service(ring)
+    first = ctl.json("version")["pid"]
+    # It stays while the old process drains.
+    with postfix.connect(source="127.0.0.3") as client:
+        assert client.line() == TEASER
+        postfix.reload()
+        until(lambda: not processes.is_alive(first), "the end of the first")
+        ctl("version", status=6)
+        greet(postfix, "127.0.0.4")
+        second = ctl.json("version")["pid"]
+        assert second not in (first, None)
+        client.expect(GREETING)
+        client.ask("QUIT")
+        client.end()
+    assert ctl.json("version")["pid"] == second
+
+    # The same by hand.
+    assert "is read again" in ctl("reload")
+    postfix.log.wait_for(r"control: uid 0: reload")
+    until(lambda: not processes.is_alive(second), "the end of the second")
+    ctl("version", status=6)
+    greet(postfix, "127.0.0.5")
+    third = ctl.json("version")["pid"]
+    assert ctl.json("drain")["sessions"] == 0
+    until(lambda: not processes.is_alive(third), "the end of the third")
+    greet(postfix, "127.0.0.6")
+    assert ctl.json("version")["pid"] not in (first, second, third)
+
+
+def test_after_kill_9(ring):
+    postfix, ctl = service(ring)
+    pid = ctl.json("version")["pid"]
+    postfix.log.expect(r"warning: process .*")
+    os.kill(pid, 9)
+    until(lambda: not processes.is_alive(pid), "its end")
+    ctl("version", status=6)
+    greet(postfix)
+    assert ctl.json("version")["pid"] != pid
+
+
+def test_standalone(ring):
+    postfix = ring.start()
+    standalone = ring.standalone(postfix)
+    standalone.start()
+    ctl = Ctl(postfix.screener, standalone.file)
+    status = ctl.json("status")
+    assert status["pid"] == standalone.pid
+    assert status["mode"] == "standalone"
+    mark = standalone.log.mark()
+    standalone.main["doorbell_greet_wait"] = "2s"
+    standalone.main["doorbell_control_group"] = "mail"
+    standalone.configure()
+    standalone.log.expect(
+        r"warning: doorbell_control_group has changed: restart to take it up"
+    )
+    ctl("reload")
+    standalone.log.wait_for(r"configuration reloaded", after=mark)
+    assert ctl.json("version")["pid"] == standalone.pid
+    with standalone.connect() as client:
+        assert client.line() == TEASER
+        assert "1 sessions go on" in ctl("drain")
+        ctl("version", status=6)
+        assert "next client" not in ctl.stderr
+        client.expect(GREETING)
+        client.ask("QUIT")
+        client.end()
+    assert standalone.wait() == 0
+
+
+def test_two_of_them_do_not_share_a_path(ring):
+    postfix, ctl = service(ring)
+    pid = ctl.json("version")["pid"]
+    standalone = ring.standalone(postfix)
+    standalone.main["doorbell_control_socket"] = control_path(postfix)
+    standalone.log.expect(
+        r"warning: control socket: .*: cannot take it over: Address already"
+        r" in use; going on without it"
+    )
+    standalone.start()
+    assert ctl.json("version")["pid"] == pid
+    with standalone.connect() as client:
+        assert client.line() == TEASER
+
+
+def test_no_socket_wanted(ring):
+    postfix, ctl = service(ring, doorbell_control_socket="")
+    ctl("status", status=6)
+    assert "doorbell_control_socket is empty" in ctl.stderr
+
+
+def test_what_a_configuration_may_say(ring):
+    postfix = ring.build()
+    for name, value, says in (
+        ("doorbell_control_socket", "run/control", "not an absolute path"),
+        ("doorbell_control_socket", "/" + "x" * 120, "not an absolute path"),
+        ("doorbell_control_group", "nosuchgroup", "there is no such group"),
+    ):
+        postfix.own = {name: value}
+        postfix.configure()
+        run = subprocess.run(
+            [postfix.screener.path, "-t", "-c", postfix.config],
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=GENEROUS_S,
+        )
+        assert run.returncode == 1
+        assert says in run.stderr and name in run.stderr
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\n",
+        b"stat\n",
+        b"status now\n",
+        b"status --config=/etc\n",
+        b"cache list\n",
+        b'sessions --phase="greet\n',
+        b"status \x01\n",
+        b"\xff\xfe\x00\x00\n",
+        b" ".join([b"x"] * 100) + b"\n",
+        b"GET / HTTP/1.1\r\nHost: control\r\n\r\n",
+    ],
+)
+def test_garbage_is_a_bad_request(ring, said):
+    postfix, ctl = service(ring)
+    path = control_path(postfix)
+    assert speak(path, said).startswith(b"doorbell 1 2 "), said
+    assert ctl.json("version")
+
+
+def test_hostile_neighbours(ring):
+    postfix, ctl = service(ring)
+    path = control_path(postfix)
+    # Too long for a line: not answered.
+    assert speak(path, b"x" * 5000) == b""
+    # More than a line: the first is answered.
+    assert b'"pid"' in speak(path, b"version\n" + b"y" * 100000)
+    # A flood, side by side.
+    runs = [
+        subprocess.Popen(
+            ctl.command("status", "--json"),
+            stdout=subprocess.DEVNULL,
+        )
+        for _ in range(20)
+    ]
+    assert [run.wait(GENEROUS_S) for run in runs] == [0] * 20
+    # Those that say nothing take all places, and mail goes on.
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+    for s in silent:
+        s.connect(path)
+    greet(postfix, "127.0.0.5")
+    # A place gets free when one leaves, or when its time is up.
+    silent.pop().close()
+    assert ctl.json("version")
+    for s in silent:
+        s.close()
+
+
+def test_a_slow_reader(ring):
+    postfix, ctl = service(ring)
+    slow = socket.socket(socket.AF_UNIX)
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    slow.connect(control_path(postfix))
+    clients = [
+        postfix.connect(source="127.0.1.%d" % (i % 250 + 1)) for i in range(40)
+    ]
+    slow.sendall(b"sessions\n")
+    assert ctl.json("status")["sessions"] == 40
+    greet(postfix, "127.0.0.5")
+    heard = b""
+    while True:
+        part = slow.recv(100)
+        if not part:
+            break
+        heard += part
+    header, body = heard.split(b"\n", 1)
+    assert header == b"doorbell 1 0 %d" % len(body)
+    assert body.count(b'"address"') == 40
+    for client in clients:
+        client.close()
+    slow.close()
