@@ -12,6 +12,7 @@ of doorbelld got a wrong answer."""
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,13 +24,15 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
 # pylint: disable=wrong-import-position
 import cost
+import crowds
+import trouble
 from clients import Sources
 from dns import Rbldnsd, Zone, listed
 from plot import draw
 from ports import Ports
 from rows import Book
 
-SCENARIOS = dict(cost.SCENARIOS)
+SCENARIOS = dict(cost.SCENARIOS, **crowds.SCENARIOS, **trouble.SCENARIOS)
 INSIDE = "BENCH_INSIDE"
 
 NETWORK = """
@@ -49,27 +52,47 @@ class Bench:
         self.screens = screens
         self.runs = int(os.environ.get("BENCH_RUNS", "3"))
         self.few = (self.runs + 2) // 3  # of what takes long
-        self._scale = float(os.environ.get("BENCH_SCALE", "1"))
+        self.scale = float(os.environ.get("BENCH_SCALE", "1"))
         self.book = Book()
         self.ports = Ports()
         self.sources = Sources()
-        self._lists = None
+        self._lists = self._holes = None
+        self._scratch = []
+
+    def scratch(self):
+        """A directory that goes with us."""
+        self._scratch.append(tempfile.mkdtemp(prefix="bench."))
+        os.chmod(self._scratch[-1], 0o755)
+        return self._scratch[-1]
 
     def scaled(self, n):
-        return max(1, int(n * self._scale)) if n else 0
+        return max(1, int(n * self.scale)) if n else 0
 
     def say(self, text):
         print("  " + text, file=sys.stderr, flush=True)
 
-    def zones(self, *names, port=53):
-        """Lists that name nobody but 127.0.0.2, asked at 127.0.0.1."""
-        if self._lists is not None:
-            self._lists.kill()
-        directory = tempfile.mkdtemp(prefix="bench.")
-        os.chmod(directory, 0o755)
-        self._lists = Rbldnsd(directory, _Here(), port)
-        self._lists.serve(*[Zone(n, listed("127.0.0.2")) for n in names])
-        return self._lists
+    def zones(self, *names, entries=("127.0.0.2",), holes=False):
+        """Lists to ask at 127.0.0.1. With holes, names below a label "hole"
+        get no answer."""
+        self.close()
+        self._lists = Rbldnsd(self.scratch(), _Here(), 5353 if holes else 53)
+        self._lists.serve(*[Zone(n, listed(*entries)) for n in names])
+        if holes:
+            self._holes = subprocess.Popen(
+                [self.build + "/tests/bench/nameserver", "53", "5353"]
+            )
+
+    def close(self):
+        """End the name servers."""
+        for server in self._holes, self._lists:
+            if server is not None:
+                server.kill()
+        if self._holes is not None:
+            self._holes.wait()
+        self._lists = self._holes = None
+        for directory in self._scratch:
+            shutil.rmtree(directory, ignore_errors=True)
+        self._scratch = []
 
     def run(self, name):
         self.sources = Sources()
@@ -82,9 +105,7 @@ class Bench:
         try:
             SCENARIOS[name](self)
         finally:
-            if self._lists is not None:
-                self._lists.kill()
-                self._lists = None
+            self.close()
         self.say("%.0f s" % (time.monotonic() - began))
 
 
@@ -128,6 +149,8 @@ def about():
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
+        "runs": os.environ.get("BENCH_RUNS", "3"),
+        "scale": os.environ.get("BENCH_SCALE", "1"),
         "kernel": os.uname().release,
         "postfix": subprocess.run(
             ["postconf", "-dh", "mail_version"],
@@ -181,6 +204,11 @@ def measure(arguments, wanted):
         "doorbelld %(commit)s, postfix %(postfix)s, %(cores)d cores, "
         "load %(load).1f" % facts
     )
+    if bench.scale != 1:
+        print(
+            "all counts times %g; levels of held connections are whole"
+            % bench.scale
+        )
     bench.book.print(sys.stdout)
     os.makedirs(arguments.out, exist_ok=True)
     result = bench.book.as_json(facts)

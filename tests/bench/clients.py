@@ -101,9 +101,13 @@ def crowd(
 class Zombies:
     """Clients that connect and stay, as many as are added."""
 
-    def __init__(self, build, port, sources, t=40000):
+    def __init__(
+        self, build, port, sources, manners="zombie", t=40000, stubborn=False
+    ):
         self._build, self._port = build, port
         self._sources, self._patience = sources, t
+        self._manners = manners
+        self._stubborn = stubborn  # they come back when they are thrown out
         self._processes = []
         self._room = 0
 
@@ -121,13 +125,14 @@ class Zombies:
                         _command(
                             self._build,
                             self._port,
-                            "zombie",
+                            self._manners,
                             self._sources.fresh(),
                             PER_PROCESS,
                             n=PER_PROCESS,
                             c=64,
                             t=self._patience,
-                        ),
+                        )
+                        + (["-k"] if self._stubborn else []),
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         text=True,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import processes
@@ -22,7 +23,7 @@ GREET_WAIT_S = 2  # the shortest that postscreen keeps at all
 # Limits out of the way: what they do is a scenario of its own.
 WIDE = {
     "postscreen_pre_queue_limit": "25000",
-    "postscreen_post_queue_limit": "25000",
+    "postscreen_post_queue_limit": "10000",
     "smtpd_client_connection_count_limit": "0",
 }
 
@@ -82,8 +83,10 @@ class Contestant:
             "known", KNOWN, n, c=c, addresses=KNOWN_BLOCKS, **more
         )
 
-    def zombies(self, **more):
-        return Zombies(self.bench.build, self.port, self.bench.sources, **more)
+    def zombies(self, manners="zombie", **more):
+        return Zombies(
+            self.bench.build, self.port, self.bench.sources, manners, **more
+        )
 
     def price(self):
         """(seconds of the screen alone, with all it makes others do)"""
@@ -146,6 +149,7 @@ class Screen(Contestant):
 
     def __init__(self, bench, name, own=None, real=False, limit=None, **main):
         super().__init__(bench, name)
+        self.real = real
         self.lists = "postscreen_dnsbl_sites" in main
         p = self.postfix = Postfix(
             self.directory, bench.ports, Screener(name), _Network(limit)
@@ -178,27 +182,24 @@ class Screen(Contestant):
         return self
 
     def acquaint(self, ipv6=False):
-        """Let the known clients become known."""
+        """Let the known clients become known, without touching a limit."""
         self.wake()
         doors = [(KNOWN, {})]
         if ipv6:
             doors.append((KNOWN_IPV6, {"d": "::1"}))
         for source, more in doors:
-            for patience_s in 20, 1:
+            for patience_s in 20, 1.9:
                 report = self.load(
                     "known",
                     source,
                     KNOWN_BLOCKS,
                     c=KNOWN_BLOCKS,
-                    r=400,
+                    r=30 if self.real else 400,
                     addresses=KNOWN_BLOCKS,
-                    t=patience_s * 1000,
+                    t=int(patience_s * 1000),
                     **more
                 )
-                if patience_s == 1 and (
-                    report["greeted"] != KNOWN_BLOCKS
-                    or report["max_us"] > 900000
-                ):
+                if report["greeted"] != KNOWN_BLOCKS:
                     raise RuntimeError(
                         "%s does not know them: %r" % (self.name, report)
                     )
@@ -224,6 +225,13 @@ class Screen(Contestant):
                     pass  # it ended meanwhile and is counted next time
         return alone, whole
 
+    def family(self):
+        """The processes that screen: it, and what master(8) started for it."""
+        found = []
+        if self.lists:
+            found += self.postfix.pids("dnsblog")
+        return self.postfix.pids(self.postfix.program) + found
+
     def log_count(self, pattern):
         """How many log lines hold this."""
         with open(self.postfix.log.path, "rb") as f:
@@ -232,6 +240,37 @@ class Screen(Contestant):
     def close(self):
         self.postfix.clean_up()
         super().close()
+
+
+class Watch:
+    """The most processes and memory that a screen had meanwhile."""
+
+    def __init__(self, screen):
+        self._screen = screen
+        self._end = threading.Event()
+        self.processes = 0
+        self.megabytes = 0.0
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._end.wait(0.3):
+            pids = self._screen.family()
+            self.processes = max(self.processes, len(pids))
+            total = 0
+            for pid in pids:
+                try:
+                    total += anonymous_bytes(pid)
+                except OSError:
+                    pass  # it ended meanwhile
+            self.megabytes = max(self.megabytes, total / 1048576)
 
 
 class _Network:

@@ -199,6 +199,7 @@ def patient(bench, name, **main):
         **dict(
             WIDE,
             postscreen_watchdog_timeout="60s",
+            postscreen_post_queue_limit="500",
             postscreen_command_time_limit="300s",
             **main
         )

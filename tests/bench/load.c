@@ -2,14 +2,16 @@
 /* The load: many SMTP clients in one process, with manners of your choice.
  *
  *	load [options] known|good|pregreet|hangup|storm	runs, reports, ends
- *	load [options] zombie	obeys on stdin: add N, say, count; ends with it
+ *	load [options] zombie|bot	obeys on stdin: add N, say, count; ends with it
  *
  *	-p PORT		-d ADDRESS of the screen (127.0.0.1)
  *	-s ADDRESS	the first client's; -b BLOCKS of 256 (IPv6: /64) to spread
  *			over, -a ADDRESSES in all, one after the other
  *	-n SESSIONS	-c at the same time	-r new ones a second (0: no pace)
+ *	-k zombies that are thrown out come back
  *	-t MS until one that hears nothing hangs	-w MS that hangup stays
  *
+ * A zombie says nothing; a bot is one that talked too early and stays.
  * Each session ends in exactly one outcome, and each report is a line of JSON
  * with all of them, so that a wrong answer cannot pass for a fast one. The
  * latency is that of the final "220 " from the beginning of connect(). Ends are
@@ -61,6 +63,7 @@ static const struct manners all_manners[] = {
     {.name = "hangup", .leaves = true},
     {.name = "storm", .talks = true},
     {.name = "zombie", .stays = true},
+    {.name = "bot", .early = true, .stays = true},
 };
 
 struct session {
@@ -86,6 +89,9 @@ struct load {
 	uint32_t latencies_n;
 	int64_t began_us;
 	bool complained;
+	bool comes_back; /* the stubborn: one that was thrown out */
+	uint32_t owed;   /* such */
+	int64_t came_back_us;
 };
 
 /* Neighbours in time are not neighbours in the network. */
@@ -155,6 +161,8 @@ end(struct load *l, struct session *s, enum outcome outcome)
 
 	l->outcomes[outcome]++;
 	l->ended++;
+	if (l->comes_back && l->manners.stays)
+		l->owed++;
 	unsettle(l, s);
 	setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(s->fd);
@@ -390,6 +398,21 @@ add_zombies(struct load *l, uint32_t n)
 	}
 }
 
+/* Those who were thrown out try again, a thousand a second. */
+static void
+come_back(struct load *l)
+{
+	int64_t now = kit_now_us();
+
+	if (now - l->came_back_us < LOOK_MS * 1000)
+		return;
+	l->came_back_us = now;
+	for (int i = 0; i < LOOK_MS && l->owed > 0 && l->free_n > 0; i++) {
+		l->owed--;
+		begin(l);
+	}
+}
+
 static void
 obey(struct load *l)
 {
@@ -399,6 +422,7 @@ obey(struct load *l)
 	for (;;) {
 		/* What was said to them is read before anything is counted. */
 		turn(l, LOOK_MS);
+		come_back(l);
 		if (poll(&in, 1, 0) == 0)
 			continue;
 		if (fgets(command, sizeof(command), stdin) == NULL)
@@ -443,13 +467,17 @@ options(struct load *l, int argc, char **argv)
 	uint32_t port = 25, n;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:d:s:b:a:n:c:r:t:w:")) != -1) {
+	while ((c = getopt(argc, argv, "p:d:s:b:a:n:c:r:t:w:k")) != -1) {
 		if (c == 'd' || c == 's') {
 			*(c == 'd' ? &door : &first) = optarg;
 			continue;
 		}
 		if (c == '?')
 			exit(2);
+		if (c == 'k') {
+			l->comes_back = true;
+			continue;
+		}
 		n = kit_number(optarg, c == 'r' || c == 'w' ? 0 : 1, 100000000);
 		switch (c) {
 		case 'p':

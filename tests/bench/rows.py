@@ -157,6 +157,136 @@ ROWS.append(
     )
 )
 
+ROWS += [
+    Row(
+        "burst.hang",
+        "10,000 new at once, 5 lists: hang",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row("burst.away", "  sent away", COUNT, 0, [at_most(0)]),
+    Row(
+        "burst.skipped",
+        "  pass without having been looked up",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row("burst.processes", "  processes at most", COUNT, 0, [at_most(1)]),
+    Row("burst.memory", "  memory at most", "MB", 1, []),
+    Row(
+        "descriptors.strangers",
+        "4,096 descriptors, 20,000 bots: strangers of " "1,000 lost",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row(
+        "descriptors.known",
+        "  known clients of 1,000 lost",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row("descriptors.died", "  deaths of the screen", COUNT, 0, [at_most(0)]),
+    Row(
+        "silent.known",
+        "10,000 silent zombies, real smtpd: known of 200 lost",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row("silent.new", "  strangers of 200 lost", COUNT, 0, [at_most(0)]),
+    Row(
+        "storm.away",
+        "2,000 new at 1,500/s, real smtpd: sent away",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row("storm.hang", "  hang", COUNT, 0, [at_most(0)]),
+    Row(
+        "mixed.p50",
+        "known client while 2,000 new come a second: median",
+        US,
+        0,
+        [],
+    ),
+    Row("mixed.p99", "  99th percentile", US, 0, [at_most(5000)]),
+    Row("mixed.max", "  at most", US, 0, []),
+    Row("mixed.lost", "  strangers lost", COUNT, 0, [at_most(0)]),
+    Row(
+        "hole.cpu",
+        "one list of 5 black-holed, 50 new/s: CPU per session",
+        US,
+        0,
+        [],
+    ),
+    Row(
+        "hole.ratio", "  times that with healthy lists", "x", 2, [at_most(1.2)]
+    ),
+    Row("hole.processes", "  processes at most", COUNT, 0, [at_most(1)]),
+    Row("hole.memory", "  memory at most", "MB", 1, [at_most(20)]),
+    Row("hole.p50", "the same, 2,000 new/s: known client's median", US, 0, []),
+    Row("hole.p99", "  99th percentile", US, 0, [at_most(5000)]),
+    Row("hole.max", "  at most", US, 0, []),
+    Row("hole.lost", "  strangers lost", COUNT, 0, [at_most(0)]),
+    Row(
+        "reload.lost",
+        "reload under load: strangers of 400 lost",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row(
+        "reload.forgotten", "  passes of 400 forgotten", COUNT, 0, [at_most(0)]
+    ),
+    Row(
+        "kill9.forgotten",
+        "kill -9: passes older than a second forgotten, of " "400",
+        COUNT,
+        0,
+        [at_most(0)],
+    ),
+    Row(
+        "kill9.syncs",
+        "disk syncs that the event loop waits for, per new " "client",
+        COUNT,
+        2,
+        [at_most(0)],
+    ),
+    Row(
+        "start.first",
+        "first connection after a start, served after",
+        "ms",
+        1,
+        [at_most(15)],
+    ),
+    Row(
+        "start.million",
+        "  the same with 1,000,000 clients in the cache",
+        "ms",
+        1,
+        [at_most(15)],
+    ),
+    Row("cache.lookup", "cache of 1,000,000: lookup", US, 2, [at_most(3)]),
+    Row(
+        "cache.update",
+        "  update, writer and all, amortized",
+        US,
+        2,
+        [at_most(5)],
+    ),
+    Row(
+        "cache.stall",
+        "  longest call during a full cleanup",
+        US,
+        0,
+        [at_most(1000)],
+    ),
+]
+
 
 class Book:
     """What was measured, by row and contestant, each run a value."""
