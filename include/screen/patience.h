@@ -18,6 +18,7 @@
 #define PATIENCE_CONNECTIONS_MS (60 * 1000)   /* of connection_rate_limit */
 #define PATIENCE_FAILURES_MS (60 * 60 * 1000) /* of failure_rate_limit */
 
+bool patience_is_suspect(const struct session *s);
 /* The client has failed a test, and that counts. */
 void patience_note_failure(struct session *s);
 /* Has it come too often in the last minute? If not, this time counts. */

@@ -48,6 +48,7 @@ struct screen {
 	struct quota *quota;
 	struct rate *connections, *failures; /* of client prefixes, of late */
 	struct crowd crowd;
+	size_t held_back; /* sessions whose reply is (screen/stutter.c) */
 	struct journal journal;
 	struct handoff_queue handoffs;
 	struct replay_queue replays;

@@ -9,6 +9,7 @@
 #include "screen/onward.h"
 #include "screen/patience.h"
 #include "screen/replay.h"
+#include "screen/stutter.h"
 #include "screen/verdict.h"
 #include "smtp/engine.h"
 #include "smtp/line.h"
@@ -23,13 +24,15 @@ struct dialogue {
 	struct engine engine;
 	struct buf out;
 	struct onward onward;
-	bool smtpd_failed;  /* it is not asked twice in a session */
-	bool joining;       /* smtpd's other end goes to the relay */
-	bool tell_keywords; /* that EHLO announced fewer than to others */
+	struct stutter *stutter; /* NULL until a reply is held back */
+	bool smtpd_failed;       /* it is not asked twice in a session */
+	bool joining;            /* smtpd's other end goes to the relay */
+	bool tell_keywords;      /* that EHLO announced fewer than to others */
 	bool tls_due; /* STARTTLS was answered: the handshake comes next */
 };
 
 static enum phase take_lines(struct session *s);
+static enum phase on_said(struct session *s);
 
 enum {
 	REPLY_MAX = STREAM_OUTPUT_MAX,
@@ -48,11 +51,9 @@ close_for_limit(struct session *s, enum journal_event event, enum verdict v)
 static int
 send_reply(struct session *s)
 {
-	struct buf *out = &s->dialogue->out;
-	int rc = stream_write(&s->stream, out->p, out->n);
+	struct dialogue *d = s->dialogue;
 
-	buf_clear(out); /* most sessions wait most of their time */
-	return rc;
+	return stutter_send(&d->stutter, s, &d->out, on_said);
 }
 
 static int
@@ -72,10 +73,15 @@ say_greeting(struct session *s)
 	return send_reply(s);
 }
 
+/* While a reply is held back it is not the client who lets us wait. */
 static int
 restart_deadline(struct session *s)
 {
 	crowd_note_activity(s);
+	if (stutter_is_holding(s->dialogue->stutter)) {
+		loop_timer_stop(&s->deadline);
+		return 0;
+	}
 	return loop_timer_start(&s->deadline, patience_command_time(s));
 }
 
@@ -170,11 +176,13 @@ filter_line(struct session *s, struct span line)
 	return line;
 }
 
-/* Reply, and end the session. */
+/* Reply, and end the session: there is nothing left to wait for. */
 static enum phase
 finish(struct session *s)
 {
-	(void)send_reply(s);
+	struct buf *out = &s->dialogue->out;
+
+	(void)stream_write(&s->stream, out->p, out->n);
 	verdict_settle(s);
 	return PHASE_DONE;
 }
@@ -370,7 +378,8 @@ take_lines(struct session *s)
 	enum phase wish;
 
 	/* While smtpd is asked, nothing more is interpreted. */
-	while (stream_unsent(&s->stream) == 0 && s->replay == NULL) {
+	while (stream_unsent(&s->stream) == 0 && s->replay == NULL &&
+	       !stutter_is_holding(s->dialogue->stutter)) {
 		if (s->dialogue->tls_due)
 			return start_tls(s);
 		switch (line_next(stream_input(&s->stream),
@@ -392,6 +401,16 @@ take_lines(struct session *s)
 	return PHASE_STAY;
 }
 
+/* A reply that was held back is out; the client has done nothing meanwhile. */
+static enum phase
+on_said(struct session *s)
+{
+	if (loop_timer_start(&s->deadline, patience_command_time(s)) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	stream_resume(&s->stream);
+	return take_lines(s);
+}
+
 static void
 note_failed_handshake(struct session *s)
 {
@@ -406,7 +425,8 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 	case STREAM_INPUT:
 		return take_lines(s);
 	case STREAM_DRAINED:
-		if (s->replay == NULL)
+		if (s->replay == NULL &&
+		    !stutter_is_holding(s->dialogue->stutter))
 			stream_resume(&s->stream);
 		return take_lines(s);
 	case STREAM_EOF:
@@ -435,6 +455,7 @@ dialogue_end(struct session *s)
 		return;
 	if (!s->dialogue->joining)
 		replay_free(s);
+	stutter_free(&s->dialogue->stutter);
 	onward_clear(&s->dialogue->onward);
 	engine_clear(&s->dialogue->engine);
 	buf_clear(&s->dialogue->out);

@@ -8,8 +8,8 @@
  * parameters at their defaults there is nothing to remember. Neither table
  * costs a client more than one look at it. */
 
-static bool
-is_suspect(const struct session *s)
+bool
+patience_is_suspect(const struct session *s)
 {
 	return s->refusal != VERDICT_NONE;
 }
@@ -78,7 +78,7 @@ patience_command_time(const struct session *s)
 {
 	const struct config *cfg = session_config(s);
 
-	if (is_suspect(s) &&
+	if (patience_is_suspect(s) &&
 	    cfg->suspect_command_time_limit < cfg->command_time_limit)
 		return cfg->suspect_command_time_limit;
 	return cfg->command_time_limit;

@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -140,3 +141,49 @@ def test_bad_setting_is_told_with_file_and_line(ring):
     )
     assert checked.returncode == 1
     assert re.search(complaint, checked.stderr), checked.stderr
+
+
+def test_suspect_is_answered_a_byte_a_second(ring):
+    """For three seconds; then the rest comes. Others do not wait."""
+    postfix = ring.build(
+        {"doorbell_suspect_stutter": "3s"},
+        postscreen_access_list="inline:{127.0.0.41=reject}",
+        postscreen_denylist_action="enforce",
+        postscreen_greet_banner="",
+        postscreen_pipelining_enable="yes",
+    ).start()
+    begun = time.monotonic()
+    with postfix.connect("127.0.0.41") as suspect:
+        first = suspect.socket.recv(1)
+        with postfix.connect("127.0.0.42") as stranger:
+            stranger.expect(GREETING)
+            stranger.ask("QUIT", "221 2.0.0 Bye")
+        rest = suspect.line()
+        assert first.decode() + rest == GREETING
+        assert time.monotonic() - begun > 2.99
+        suspect.ask("NOOP", "250 2.0.0 Ok")
+        suspect.ask("QUIT", "221 2.0.0 Bye")
+
+
+def test_suspect_is_answered_late(ring):
+    postfix = ring.build(
+        {"doorbell_suspect_reply_delay": "1s"},
+        postscreen_access_list="inline:{127.0.0.41=reject}",
+        postscreen_denylist_action="enforce",
+        postscreen_greet_banner="",
+    ).start()
+    with postfix.connect("127.0.0.41") as suspect:
+        suspect.expect(GREETING)
+        begun = time.monotonic()
+        suspect.ask("NOOP", "250 2.0.0 Ok")
+        assert time.monotonic() - begun > 0.99
+        # The reply is held back when the client goes: that is seen.
+        suspect.send("NOOP\r\n")
+    postfix.log.wait_for("DISCONNECT " + re.escape(suspect.me))
+    postfix.log.tells(
+        suspect,
+        CONNECT,
+        "DENYLISTED C",
+        postfix.screener.hangup("after"),
+        DISCONNECT,
+    )
