@@ -18,15 +18,24 @@
 
 #include "base/errtext.h"
 
-/* No string is NULL. */
+/* A certificate of another kind and its key. */
+struct tls_pair {
+	const char *cert_file; /* NULL or "": none */
+	const char *key_file;
+};
+
+#define TLS_MORE_PAIRS 2 /* ECDSA and DSA besides RSA */
+
+/* No string is NULL, but in `more`. */
 struct tls_options {
-	const char *chain_files; /* "": cert_file and key_file instead */
+	const char *chain_files; /* "": the single files instead */
 	const char *cert_file;   /* "none": anonymous ciphers only */
 	const char *key_file;
 	const char *ca_file;
 	const char *protocols; /* see net/tls_spec.h: this and the rest */
 	const char *cipher_grade;
 	const char *excluded_ciphers;
+	struct tls_pair more[TLS_MORE_PAIRS];
 };
 
 struct tls_context; /* opaque, counted */

@@ -167,6 +167,28 @@ done:
 	return rc;
 }
 
+/* At most one of each kind of key; of two of a kind the later one counts. */
+static int
+load_pairs(SSL_CTX *ssl, const struct tls_options *o, struct errtext *why)
+{
+	const struct tls_pair pairs[] = {
+	    {o->cert_file, o->key_file}, o->more[0], o->more[1]};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		if (pairs[i].cert_file == NULL || pairs[i].cert_file[0] == '\0')
+			continue;
+		any = true;
+		if (tls_keys_load_pair(
+			ssl, pairs[i].cert_file, pairs[i].key_file, why) < 0)
+			return -1;
+	}
+	if (any)
+		return 0;
+	errtext_set(why, "no certificate is configured");
+	return -1;
+}
+
 static int
 load_keys(SSL_CTX *ssl, const struct tls_options *o, struct errtext *why)
 {
@@ -177,11 +199,7 @@ load_keys(SSL_CTX *ssl, const struct tls_options *o, struct errtext *why)
 		return tls_keys_load_chains(ssl, span_str(o->chain_files), why);
 	if (strcmp(o->cert_file, "none") == 0)
 		return 0;
-	if (o->cert_file[0] == '\0') {
-		errtext_set(why, "no certificate is configured");
-		return -1;
-	}
-	return tls_keys_load_pair(ssl, o->cert_file, o->key_file, why);
+	return load_pairs(ssl, o, why);
 }
 
 /* The grade of the ciphers rules, not the security level that OpenSSL was

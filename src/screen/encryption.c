@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/encryption.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+
 /* At a reload we may no longer be the user who can read the keys. The context in
  * force then stays whole, with its protocols and ciphers. */
 
@@ -27,7 +32,7 @@ level_of(const struct config *cfg)
 }
 
 static struct tls_options
-options_of(const struct config *cfg, enum level level)
+options_of(const struct config *cfg, enum level level, const char *excluded)
 {
 	bool required = level == LEVEL_ENCRYPT;
 
@@ -40,15 +45,43 @@ options_of(const struct config *cfg, enum level level)
 		required ? cfg->tls_mandatory_protocols : cfg->tls_protocols,
 	    .cipher_grade =
 		required ? cfg->tls_mandatory_ciphers : cfg->tls_ciphers,
-	    .excluded_ciphers = cfg->tls_exclude_ciphers,
+	    .excluded_ciphers = excluded,
+	    .more = {{cfg->tls_eccert_file, cfg->tls_eckey_file},
+		{cfg->tls_dcert_file, cfg->tls_dkey_file}},
 	};
 }
 
+static void
+report(const struct policy_options *o, const char *text)
+{
+	if (o->tables.report != NULL)
+		o->tables.report("STARTTLS", 0, text, o->tables.arg);
+}
+
 static struct tls_context *
-context_of(const struct policy_options *o, const struct tls_options *options)
+make_context(const struct config *cfg, enum level level, struct errtext *why)
+{
+	struct tls_context *context = NULL;
+	struct tls_options options;
+	char *excluded = mem_printf("%s %s", cfg->tls_exclude_ciphers,
+	    level == LEVEL_ENCRYPT ? cfg->tls_mandatory_exclude_ciphers : "");
+
+	if (excluded == NULL) {
+		errtext_set(why, "%s", strerror(errno));
+		return NULL;
+	}
+	options = options_of(cfg, level, excluded);
+	context = tls_context_new(&options, why);
+	mem_free(excluded);
+	return context;
+}
+
+static struct tls_context *
+context_of(
+    const struct policy_options *o, const struct config *cfg, enum level level)
 {
 	struct errtext why = {""};
-	struct tls_context *context = tls_context_new(options, &why);
+	struct tls_context *context = make_context(cfg, level, &why);
 
 	if (context != NULL)
 		return context;
@@ -58,7 +91,7 @@ context_of(const struct policy_options *o, const struct tls_options *options)
 	} else {
 		errtext_prefix(&why, "not offered");
 	}
-	o->tables.report("STARTTLS", 0, why.text, o->tables.arg);
+	report(o, why.text);
 	return context;
 }
 
@@ -67,11 +100,10 @@ encryption_prepare(struct policy *p, const struct policy_options *o)
 {
 	const struct config *cfg = config_under(o->config, false);
 	enum level level = level_of(cfg);
-	struct tls_options options = options_of(cfg, level);
 
 	if (level == LEVEL_NONE)
 		return;
-	p->tls = context_of(o, &options);
+	p->tls = context_of(o, cfg, level);
 	for (size_t i = 0; i < 2; i++) {
 		p->engine[i].tls =
 		    p->tls != NULL ? ENGINE_TLS_USABLE : ENGINE_TLS_BROKEN;

@@ -153,7 +153,7 @@ class Client:
             return self.expect(*expected, timeout=timeout)
         return self.reply(timeout)
 
-    def start_tls(self, **rules):
+    def start_tls(self, ciphers=None, **rules):
         """STARTTLS was answered: shake hands. `rules` are attributes of the
         SSLContext. Whoever the server says it is will do. From now on an end
         without TLS's own goodbye is an error."""
@@ -162,6 +162,8 @@ class Client:
         context.verify_mode = ssl.CERT_NONE
         for name, value in rules.items():
             setattr(context, name, value)
+        if ciphers is not None:
+            context.set_ciphers(ciphers)
         self.socket = context.wrap_socket(
             self.socket, suppress_ragged_eofs=False
         )

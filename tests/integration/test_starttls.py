@@ -323,6 +323,54 @@ def test_whether_it_is_offered(ring, main, offered):
             {"maximum_version": ssl.TLSVersion.TLSv1_2},
             None,
         ),
+        ({"tlsproxy_tls_protocols": "<=TLSv1.2"}, {}, "TLSv1.2"),
+        (
+            {
+                "smtpd_tls_protocols": "<=TLSv1.2",
+                "tlsproxy_tls_protocols": ">=TLSv1",
+            },
+            {},
+            "TLSv1.3",
+        ),
+        (
+            {
+                "tlsproxy_tls_mandatory_protocols": "!TLSv1.3",
+                "smtpd_tls_security_level": "encrypt",
+            },
+            {},
+            "TLSv1.2",
+        ),
+        (
+            {"tlsproxy_tls_exclude_ciphers": "aRSA"},
+            {"maximum_version": ssl.TLSVersion.TLSv1_2},
+            None,
+        ),
+        (
+            {"tlsproxy_tls_ciphers": "null"},
+            {"maximum_version": ssl.TLSVersion.TLSv1_2},
+            None,
+        ),
+        (
+            {
+                "tlsproxy_tls_mandatory_ciphers": "null",
+                "smtpd_tls_security_level": "encrypt",
+            },
+            {"maximum_version": ssl.TLSVersion.TLSv1_2},
+            None,
+        ),
+        (
+            {
+                "smtpd_tls_mandatory_exclude_ciphers": "aRSA",
+                "smtpd_tls_security_level": "encrypt",
+            },
+            {"maximum_version": ssl.TLSVersion.TLSv1_2},
+            None,
+        ),
+        (
+            {"tlsproxy_tls_mandatory_exclude_ciphers": "aRSA"},
+            {"maximum_version": ssl.TLSVersion.TLSv1_2},
+            "TLSv1.2",
+        ),
     ],
 )
 def test_protocols_and_ciphers(ring, main, rules, version):
@@ -348,6 +396,44 @@ def test_chain_files(ring):
         ec,
         ec,
     )
+    postfix.start()
+    with postfix.connect() as client:
+        starts(client, maximum_version=ssl.TLSVersion.TLSv1_2)
+        assert "ECDSA" in client.socket.cipher()[0]
+
+
+@pytest.mark.parametrize("owner", ["smtpd", "tlsproxy"])
+def test_two_pairs(ring, owner):
+    """An ECDSA key besides the usual one; clients have the choice. The key's
+    file defaults to the certificate's."""
+    postfix = prepared(ring)
+    path = make_key(postfix, "two", "ec")
+    both = postfix.file(
+        "both.pem", open(path + ".key").read() + open(path + ".pem").read()
+    )
+    postfix.main["smtpd_tls_eccert_file"] = both
+    if owner == "tlsproxy":
+        postfix.main["smtpd_tls_eccert_file"] = "/absent"
+        postfix.main["tlsproxy_tls_eccert_file"] = path + ".pem"
+        postfix.main["tlsproxy_tls_eckey_file"] = path + ".key"
+    postfix.start()
+    for kind in ("ECDSA", "RSA"):
+        with postfix.connect() as client:
+            client.expect(GREETING)
+            client.ask("STARTTLS", READY)
+            client.start_tls(
+                maximum_version=ssl.TLSVersion.TLSv1_2, ciphers="a" + kind
+            )
+            assert kind in client.socket.cipher()[0]
+
+
+def test_keys_of_tlsproxy_go_before_those_of_smtpd(ring):
+    postfix = prepared(
+        ring, smtpd_tls_cert_file="/absent", smtpd_tls_key_file="/absent"
+    )
+    path = make_key(postfix, "own", "ec")
+    postfix.main["tlsproxy_tls_cert_file"] = path + ".pem"
+    postfix.main["tlsproxy_tls_key_file"] = path + ".key"
     postfix.start()
     with postfix.connect() as client:
         starts(client, maximum_version=ssl.TLSVersion.TLSv1_2)

@@ -874,6 +874,35 @@ chains_of_both_kinds(void **state)
 }
 
 static void
+pairs_of_both_kinds(void **state)
+{
+	static const char *const lists[] = {"aECDSA", "aRSA"};
+	static const char *const kinds[] = {"EC", "RSA"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_options options = usual;
+		struct errtext why = {""};
+
+		teardown(state);
+		setup(state);
+		tls_context_unref(&context);
+		options.more[0].cert_file = tls_files_path("ec.pem");
+		options.more[0].key_file = tls_files_path("ec.key");
+		options.more[1].cert_file = tls_files_path("rsa.pem");
+		options.more[1].key_file = tls_files_path("rsa.key");
+		context = tls_context_new(&options, &why);
+		assert_non_null(context);
+		client_end();
+		client_begin(TLS1_2_VERSION);
+		SSL_set_cipher_list(c.ssl, lists[i]);
+		begin_tls();
+		assert_true(EVP_PKEY_is_a(
+		    X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl)),
+		    kinds[i]));
+	}
+}
+
+static void
 mistakes_are_told(void **state)
 {
 	const struct {
@@ -881,16 +910,17 @@ mistakes_are_told(void **state)
 		const char *why;
 	} cases[] = {
 	    {usual, "no certificate is configured"},
-	    {{"", "/absent/c", "/absent/k", "", "", "high", ""},
+	    {{"", "/absent/c", "/absent/k", "", "", "high", "", {{NULL, NULL}}},
 		"/absent/c: No such file or directory"},
-	    {{"/absent/c", "", "", "", "", "high", ""},
+	    {{"/absent/c", "", "", "", "", "high", "", {{NULL, NULL}}},
 		"/absent/c: No such file or directory"},
-	    {{"", "none", "", "/absent/ca", "", "high", ""}, "/absent/ca: "},
-	    {{"", "none", "", "", "TLS9", "high", ""},
+	    {{"", "none", "", "/absent/ca", "", "high", "", {{NULL, NULL}}},
+		"/absent/ca: "},
+	    {{"", "none", "", "", "TLS9", "high", "", {{NULL, NULL}}},
 		"unknown TLS protocol \"TLS9\""},
-	    {{"", "none", "", "", "", "strong", ""},
+	    {{"", "none", "", "", "", "strong", "", {{NULL, NULL}}},
 		"unknown TLS cipher grade \"strong\""},
-	    {{"", "none", "", "", "", "high", "ALL"},
+	    {{"", "none", "", "", "", "high", "ALL", {{NULL, NULL}}},
 		"TLS ciphers: no cipher match"},
 	};
 
@@ -955,6 +985,7 @@ main(void)
 	    TEST(rules_are_kept),
 	    TEST(no_certificate_at_all),
 	    TEST(chains_of_both_kinds),
+	    TEST(pairs_of_both_kinds),
 	    TEST(mistakes_are_told),
 	};
 
