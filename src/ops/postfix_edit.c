@@ -10,12 +10,11 @@
 
 #include "base/mem.h"
 #include "ops/postfix_job.h"
+#include "ops/postfix_leave.h"
 #include "ops/replace.h"
 
 /* First everything is read and planned, then the plan is said, then it is
- * carried out while signals wait, so that it ends well or is undone. The copy of
- * master.cf is the whole file: if nothing else was changed in the meantime, it
- * is put back byte for byte, otherwise postconf(1) puts back the entries. */
+ * carried out while signals wait, so that it ends well or is undone. */
 
 static int
 complain(const struct errtext *why)
@@ -252,67 +251,6 @@ enable(struct postfix_job *job, bool dry_run)
 
 /* --- disable --------------------------------------------------------------- */
 
-static bool
-same_bytes(const struct buf *a, const struct buf *b)
-{
-	return a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
-}
-
-/* Nothing but the entries of the plan differs between now and then. */
-static bool
-is_otherwise_as_then(
-    const struct postfix_job *job, const struct master_cf *then)
-{
-	const struct master_entry *port =
-	    master_cf_find(then, job->port->field[MASTER_SERVICE], "inet");
-	const struct master_entry *pass =
-	    job->plan.pass_goes ? job->plan.pass : NULL;
-	struct buf a, b;
-	bool same;
-
-	buf_init(&a, REPLACE_FILE_MAX);
-	buf_init(&b, REPLACE_FILE_MAX);
-	same = master_cf_others(&job->site.master, job->port, pass, &a) == 0 &&
-	       master_cf_others(then, port, NULL, &b) == 0 &&
-	       same_bytes(&a, &b);
-	buf_clear(&a);
-	buf_clear(&b);
-	return same;
-}
-
-static int
-put_back(struct postfix_job *job, const struct undo_file *master,
-    const struct undo_file *kept, struct errtext *why)
-{
-	struct master_cf then = {0};
-	int rc = master_cf_parse(&then, buf_span(&kept->bytes), why);
-
-	if (rc == 0 && is_otherwise_as_then(job, &then))
-		rc = replace_write(job->master, buf_span(&kept->bytes),
-		    master->st.st_mode & 07777, master->st.st_uid,
-		    master->st.st_gid, why);
-	else if (rc == 0)
-		rc = postfix_job_edit(job, why);
-	master_cf_clear(&then);
-	return rc;
-}
-
-static int
-disable_steps(struct postfix_job *job, struct errtext *why)
-{
-	const struct undo_file *master, *kept;
-
-	if ((master = undo_remember(&job->undo, job->master, why)) == NULL ||
-	    (kept = undo_remember(&job->undo, job->kept, why)) == NULL ||
-	    put_back(job, master, kept, why) < 0)
-		return -1;
-	if (!serves_elsewhere(job) && unlink(job->kept) < 0) {
-		errtext_set(why, "%s: %s", job->kept, strerror(errno));
-		return -1;
-	}
-	return postfix_job_take_up(job, why);
-}
-
 static int
 plan_disable(struct postfix_job *job, struct errtext *why)
 {
@@ -346,7 +284,7 @@ disable(struct postfix_job *job, bool dry_run)
 	say_end(job);
 	if (dry_run)
 		return 0;
-	return carry_out(job, disable_steps, "the old entries are back.");
+	return carry_out(job, postfix_leave, "the old entries are back.");
 }
 
 /* --- the three commands ---------------------------------------------------- */

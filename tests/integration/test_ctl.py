@@ -375,6 +375,160 @@ def test_what_cannot_be_done_is_not_begun(ring):
     assert files(postfix) == before
 
 
+class Leaving:
+    """`postfix disable` while there are clients."""
+
+    def __init__(self, ctl):
+        self._postfix = ctl.postfix
+        self._run = subprocess.Popen(
+            [
+                ctl.program,
+                "-c",
+                ctl.postfix.config,
+                "postfix",
+                "disable",
+                str(ctl.postfix.port),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_until_it_waits(self):
+        """doorbelld does not have the port any more."""
+        for line in self._run.stdout:
+            if line.startswith("Waiting "):
+                break
+        until(
+            lambda: not self._postfix.pids("doorbelld"),
+            "the end of doorbelld",
+        )
+
+    def interrupt(self):
+        os.killpg(self._run.pid, signal.SIGINT)
+
+    def is_running(self):
+        return self._run.poll() is None
+
+    def end(self):
+        out, err = self._run.communicate(timeout=4 * GENEROUS_S)
+        assert self._run.returncode == 0, (out, err)
+        return out, err
+
+
+def with_doorbelld(ring, **main):
+    """A plain Postfix into which doorbelld was put."""
+    postfix = plain(ring, "-o smtpd_banner=$myhostname")
+    postfix.main.update(main)
+    postfix.reload()
+    # Nobody waits for the only smtpd.
+    subprocess.run(
+        [
+            "postconf",
+            "-c",
+            postfix.config,
+            "-F",
+            "%d/inet/process_limit=-" % postfix.port,
+        ],
+        check=True,
+        stderr=subprocess.DEVNULL,
+        timeout=GENEROUS_S,
+    )
+    ctl = Ctl(postfix)
+    mark = postfix.log.mark()
+    ctl.edit("enable")
+    handed_over(postfix, mark, "smtpd")
+    postfix.program = "doorbelld"
+    return postfix, ctl
+
+
+def begin_mail(client):
+    assert client.ask("EHLO client.test").code == 250
+    assert client.ask("MAIL FROM:<sender@client.test>").code == 250
+    assert client.ask("RCPT TO:<inbox@example.test>").code == 250
+    assert client.ask("DATA").code == 354
+    client.send("Subject: inside\r\n\r\n")
+
+
+def finish_mail(client):
+    client.send("the rest\r\n")
+    assert client.ask(".").code == 250
+    assert client.ask("QUIT").code == 221
+    assert client.end() == b""
+
+
+def port_is_smtpds(postfix):
+    return "%d inet n - n - - smtpd" % postfix.port in entry(
+        postfix, postfix.port, "inet"
+    )
+
+
+@pytest.mark.parametrize("deep", ["no", "yes"])
+def test_disable_lets_clients_finish(ring, deep):
+    """One under test, one with smtpd, by hand-off and by relay."""
+    postfix, ctl = with_doorbelld(
+        ring, postscreen_greet_wait="4s", postscreen_pipelining_enable=deep
+    )
+    greeting = GREETING if deep == "yes" else "220 mx.example.test"
+    with postfix.connect() as busy:
+        busy.expect(TEASER, greeting)
+        begin_mail(busy)
+        held = postfix.connect(source="127.0.0.3")
+        assert held.line() == TEASER
+        leaving = Leaving(ctl)
+        leaving.wait_until_it_waits()
+        assert port_is_smtpds(postfix) and entry(postfix, "smtpd", "pass")
+        # A new client has the old service, and waits for nobody.
+        assert mail_flows(postfix, "meanwhile", source="127.0.0.4") == [
+            "220 mx.example.test"
+        ]
+        assert held.silent()
+        held.expect(greeting)
+        begin_mail(held)
+        finish_mail(held)
+        assert leaving.is_running()
+        finish_mail(busy)
+    assert "Done: " in leaving.end()[0]
+    postfix.wait_for_mail("inside", count=2)
+    assert not entry(postfix, "smtpd", "pass")
+    ctl.edit("status", status=4)
+    assert mail_flows(postfix, "after") == ["220 mx.example.test"]
+
+
+def test_disable_waits_no_longer_than_the_admin(ring):
+    postfix, ctl = with_doorbelld(ring)
+    before = read(postfix, "master.cf.before-doorbell")
+    with postfix.connect() as busy:
+        busy.expect(TEASER, "220 mx.example.test")
+        begin_mail(busy)
+        leaving = Leaving(ctl)
+        leaving.wait_until_it_waits()
+        leaving.interrupt()
+        assert "Not waiting any longer" in leaving.end()[0]
+        # master(8) kills what it does not know any more.
+        assert busy.end() == b""
+    assert read(postfix) == before
+    mail_flows(postfix, "after")
+
+
+def test_disable_keeps_what_changes_while_it_waits(ring):
+    postfix, ctl = with_doorbelld(ring)
+    with postfix.connect() as busy:
+        busy.expect(TEASER, "220 mx.example.test")
+        begin_mail(busy)
+        leaving = Leaving(ctl)
+        leaving.wait_until_it_waits()
+        with open(os.path.join(postfix.config, "master.cf"), "a") as f:
+            f.write("submission unix n - n - - smtpd\n")
+        finish_mail(busy)
+        assert 'its line "smtpd pass" is not needed' in leaving.end()[1]
+    assert entry(postfix, "submission", "unix")
+    assert entry(postfix, "smtpd", "pass")
+    assert port_is_smtpds(postfix)
+    assert "master.cf.before-doorbell" not in os.listdir(postfix.config)
+
+
 def test_a_postfix_that_does_not_run(ring):
     postfix = plain(ring, "-o smtpd_banner=$myhostname")
     postfix.stop()
