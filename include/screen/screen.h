@@ -54,6 +54,7 @@ struct screen {
 	struct replay_queue replays;
 	struct session_list sessions; /* alive, oldest first */
 	struct session_list ended;    /* freed after this tick */
+	struct loop_later reaper;     /* by this */
 	bool crowded;                 /* by the number of sessions */
 	bool stress;                  /* or because smtpd is behind */
 	screen_empty_fn *on_empty;    /* set while draining */

@@ -81,19 +81,19 @@ struct session {
 	struct override *override; /* its network's settings; or NULL */
 	struct quota_client *client_entry;
 	const char *listed_by; /* the DNS list to name in the refusal */
-	struct greet *greet;
-	struct dialogue *dialogue;
-	struct handoff *handoff;
-	struct replay *replay;
-	struct relay *relay;
+	union {                /* of the phase it is in */
+		struct greet *greet;
+		struct dialogue *dialogue;
+		struct handoff *handoff;
+		struct relay *relay;
+	};
+	struct replay *replay;   /* begins in the dialogue, goes to the relay */
 	struct mono begun;       /* when it was accepted */
 	struct mono phase_since; /* for "after N" */
 	struct endpoint client, server;
-	struct record_key key;
 	struct checks checks;
 	TAILQ_ENTRY(session) others;
 	struct crowd_place crowd;
-	struct loop_later reaper;
 	struct loop_timer deadline;
 	struct stream stream;
 };
@@ -127,6 +127,8 @@ void session_follow(struct session *s, enum phase wish);
 /* Free at once, whatever the phase: only when the screen is torn down. */
 void session_free(struct session *s);
 
+/* How the cache and the tables of rates know the client. */
+const struct record_key *session_key(const struct session *s);
 /* The configuration in force for this session, under the present stress. */
 const struct config *session_config(const struct session *s);
 /* Who talks to whom, and whom the session counts for. 0, or -1 with errno and

@@ -13,7 +13,7 @@
 /* Invariant: n <= max, and n < cap once there is memory - every allocation
  * has one byte to spare, which is where buf_str() puts its NUL. */
 
-#define FIRST_CAP_BYTES 64
+#define FIRST_CAP_BYTES 24 /* what the smallest piece of the heap holds */
 
 void
 buf_init(struct buf *b, size_t max)
@@ -41,12 +41,15 @@ buf_reset(struct buf *b)
 	b->n = 0;
 }
 
-/* Double, to make many small additions cheap, but never above max + 1. */
+/* Double, to make many small additions cheap, but never above max + 1. At first
+ * no more than is asked for: many buffers are written once and kept long. */
 static size_t
 next_cap(const struct buf *b, size_t need)
 {
-	size_t cap = b->cap == 0 ? FIRST_CAP_BYTES : b->cap;
+	size_t cap = b->cap;
 
+	if (cap == 0 && b->max >= FIRST_CAP_BYTES)
+		return need > FIRST_CAP_BYTES ? need : FIRST_CAP_BYTES;
 	cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap < SIZE_MAX)
 		cap++;

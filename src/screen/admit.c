@@ -96,7 +96,7 @@ ask_cache(struct session *s)
 	bool found, known;
 
 	found = !s->denied && screen->cache != NULL &&
-		cache_find(screen->cache, &s->key, &record);
+		cache_find(screen->cache, session_key(s), &record);
 	checks_begin(&s->checks, session_config(s), found ? &record : NULL,
 	    clock_wall());
 	known = found && !checks_any(&s->checks, CHECK_ANY, CHECK_PENDING);

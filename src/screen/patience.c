@@ -27,7 +27,8 @@ patience_note_failure(struct session *s)
 	struct screen *screen = s->screen;
 
 	if (asks_for_failures(session_config(s)))
-		rate_add(screen->failures, &s->key, loop_now(screen->loop));
+		rate_add(
+		    screen->failures, session_key(s), loop_now(screen->loop));
 }
 
 bool
@@ -40,9 +41,9 @@ patience_is_rushed(struct session *s)
 	if (limit == 0)
 		return false;
 	now = loop_now(screen->loop);
-	if (rate_of(screen->connections, &s->key, now) >= limit)
+	if (rate_of(screen->connections, session_key(s), now) >= limit)
 		return true;
-	rate_add(screen->connections, &s->key, now);
+	rate_add(screen->connections, session_key(s), now);
 	return false;
 }
 
@@ -51,7 +52,8 @@ recent_failures(const struct session *s)
 {
 	struct screen *screen = s->screen;
 
-	return rate_of(screen->failures, &s->key, loop_now(screen->loop));
+	return rate_of(
+	    screen->failures, session_key(s), loop_now(screen->loop));
 }
 
 bool

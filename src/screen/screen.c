@@ -60,6 +60,7 @@ screen_free(struct screen **sp)
 	screen->on_empty = NULL;
 	while ((s = TAILQ_FIRST(&screen->sessions)) != NULL)
 		session_free(s);
+	loop_later_cancel(&screen->reaper);
 	while ((s = TAILQ_FIRST(&screen->ended)) != NULL)
 		session_free(s);
 	handoff_queue_stop(&screen->handoffs);

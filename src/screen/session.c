@@ -64,6 +64,12 @@ session_config(const struct session *s)
 	return screen_config(s->screen, s->policy);
 }
 
+const struct record_key *
+session_key(const struct session *s)
+{
+	return &s->client_entry->key;
+}
+
 void
 session_mark(struct session *s)
 {
@@ -213,12 +219,14 @@ session_release(struct session *s)
 static void
 reap(struct loop_later *later)
 {
-	struct session *s = OWNER_OF(later, struct session, reaper);
-	struct screen *screen = s->screen;
+	struct screen *screen = OWNER_OF(later, struct screen, reaper);
+	struct session *s;
 
-	must(s->magic == SESSION_MAGIC && s->phase == PHASE_DONE);
-	TAILQ_REMOVE(&screen->ended, s, others);
-	session_release(s);
+	while ((s = TAILQ_FIRST(&screen->ended)) != NULL) {
+		must(s->magic == SESSION_MAGIC && s->phase == PHASE_DONE);
+		TAILQ_REMOVE(&screen->ended, s, others);
+		session_release(s);
+	}
 	if (screen->on_empty != NULL && TAILQ_EMPTY(&screen->sessions))
 		screen->on_empty(screen, screen->on_empty_arg);
 }
@@ -270,7 +278,7 @@ done_begin(struct session *s)
 	counters_bump(screen->counters, (enum counter)s->outcome);
 	session_leave(s);
 	TAILQ_INSERT_TAIL(&screen->ended, s, others);
-	loop_later_add(screen->loop, &s->reaper, reap);
+	loop_later_add(screen->loop, &screen->reaper, reap);
 	screen_update_stress(screen);
 	return PHASE_STAY;
 }
@@ -291,7 +299,6 @@ session_set_ends(struct session *s, const struct endpoint *client,
 	if (s->client_entry != NULL)
 		quota_leave(quota, s->client_entry);
 	s->client_entry = entry;
-	s->key = key;
 	s->client = *client;
 	s->server = *server;
 	return 0;
@@ -334,7 +341,6 @@ session_free(struct session *s)
 
 	must(s->magic == SESSION_MAGIC);
 	if (s->phase == PHASE_DONE) {
-		loop_later_cancel(&s->reaper);
 		TAILQ_REMOVE(&s->screen->ended, s, others);
 	} else {
 		loop_timer_stop(&s->deadline);

@@ -174,7 +174,7 @@ verdict_settle(struct session *s)
 	if (screen->cache == NULL ||
 	    !checks_outcome(&s->checks, session_config(s), &record))
 		return;
-	if (cache_store(screen->cache, &s->key, &record) == 0)
+	if (cache_store(screen->cache, session_key(s), &record) == 0)
 		counters_bump(screen->counters, COUNTER_CACHE_STORES);
 	else
 		counters_bump(screen->counters, COUNTER_CACHE_DROPS);
