@@ -87,7 +87,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
 	fuzz cover lint format format-check tidy man demo deps install \
 	uninstall dist clean help check-all parity integration-postscreen fuzz-run \
-	bench bench-run
+	bench bench-run flood
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -167,6 +167,10 @@ parity: all $B/tests/support/table_query  ## same answers as postconf(1) and pos
 integration: all $(BENCH_BIN)  ## a real Postfix and a real rbldnsd (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
 		$(PYTHON) -m pytest -q -n $(JOBS) tests/integration
+
+flood: all $(BENCH_BIN)  ## zombies by the ten thousand (root; minutes, no other load)
+	$QFLOOD=1 DOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
+		$(PYTHON) -m pytest -q tests/integration/test_overload.py
 
 # The same scenarios against Postfix's own postscreen: what passes there and
 # here is what a site that moves will not notice.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The load: many SMTP clients in one process, with manners of your choice.
  *
- *	load [options] known|good|pregreet|hangup|storm	runs, reports, ends
+ *	load [options] known|good|mail|pregreet|hangup|storm	runs, reports, ends
  *	load [options] zombie|bot	obeys on stdin: add N, say, count; ends with it
  *
  *	-p PORT		-d ADDRESS of the screen (127.0.0.1)
@@ -32,6 +32,7 @@
 
 #define EVENTS_AT_ONCE 256
 #define LINE_MAX_BYTES 128
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LOOK_MS 50 /* for those that hang */
 #define EARLY_WORDS "EHLO early.test\r\n"
 
@@ -53,12 +54,14 @@ struct manners {
 	const char *name;
 	bool early; /* talks before the greeting */
 	bool talks; /* EHLO and QUIT after it; else that was all it wanted */
+	bool mails; /* and a recipient between, which costs an smtpd */
 	bool leaves;
 	bool stays; /* whatever happens, until it is thrown out */
 };
 static const struct manners all_manners[] = {
     {.name = "known"},
     {.name = "good", .talks = true},
+    {.name = "mail", .talks = true, .mails = true},
     {.name = "pregreet", .early = true},
     {.name = "hangup", .leaves = true},
     {.name = "storm", .talks = true},
@@ -208,10 +211,15 @@ next_words(const struct load *l, const struct session *s)
 	static const char *const talk[] = {"EHLO good.test\r\n", "QUIT\r\n"};
 	static const char *const bot[] = {"MAIL FROM:<bot@early.test>\r\n",
 	    "RCPT TO:<victim@example.test>\r\n"};
+	static const char *const mail[] = {"EHLO good.test\r\n",
+	    "MAIL FROM:<sender@good.test>\r\n",
+	    "RCPT TO:<inbox@example.test>\r\n", "QUIT\r\n"};
 
 	if (!l->manners.early && !l->manners.talks)
 		return NULL;
-	if (s->step == sizeof(talk) / sizeof(talk[0]))
+	if (l->manners.mails)
+		return s->step == COUNT(mail) ? NULL : mail[s->step];
+	if (s->step == COUNT(talk))
 		return NULL;
 	return l->manners.early ? bot[s->step] : talk[s->step];
 }

@@ -107,6 +107,7 @@ class Postfix:
         self.chroot = "n"
         self.smtpd_maxproc = "-"
         self.without = ()
+        self.descriptors = None  # RLIMIT_NOFILE, when not the machine's
         self._master = None
         self._build()
 
@@ -218,10 +219,11 @@ class Postfix:
     def start(self):
         self.configure()
         mark = self.log.mark()
+        command = [os.path.join(self.daemons, "master"), "-c", self.config]
+        if self.descriptors is not None:
+            command = ["prlimit", "--nofile=%d" % self.descriptors] + command
         self._master = subprocess.Popen(
-            self.network.command(
-                [os.path.join(self.daemons, "master"), "-c", self.config]
-            ),
+            self.network.command(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

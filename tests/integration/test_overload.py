@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: ISC
+"""The house full of zombies: every stranger and every known client gets through.
+
+The same scenarios run small, as a part of the ring, and with FLOOD=1 (make
+flood) at full size, for which they want the machine to themselves."""
+
+import contextlib
+import os
+import re
+import resource
+
+import pytest
+
+import crowd
+import namespace
+import processes
+from waiting import until
+
+FULL = bool(os.environ.get("FLOOD"))
+STRANGERS = "127.60.0.0"
+KNOWN = "127.61.0.0"
+ZOMBIES = ("127.70.0.0", "127.71.0.0", "127.72.0.0")
+BLOCKS = 250 if FULL else 8  # of each of them
+GOOD = 1000 if FULL else 40
+
+pytestmark = pytest.mark.own
+
+
+def start(ring, own=None, descriptors=None, **main):
+    """doorbelld in a network of its own, and clients that it knows."""
+    if namespace.possible():
+        ring.namespace()
+    postfix = ring.build(
+        own=own, smtpd_client_connection_count_limit="0", **main
+    )
+    postfix.descriptors = descriptors
+    # A thousand good clients at once are more than Postfix has smtpds.
+    for line in (
+        'service "smtpd" .* has reached its process limit .*',
+        "to avoid this condition, increase the process count .*",
+        "see .*STRESS_README.* for examples of stress-adapting .*",
+    ):
+        postfix.log.expect("warning: " + line)
+    postfix.start()
+    report = crowd.clients(postfix, KNOWN, GOOD, at_once=min(GOOD, 250))
+    assert report["greeted"] == GOOD, report
+    return postfix
+
+
+@contextlib.contextmanager
+def flood(postfix, total, rate):
+    """Zombies that come while the others are served."""
+    batches = [
+        crowd.Zombies(
+            postfix,
+            source,
+            total // len(ZOMBIES),
+            rate // len(ZOMBIES),
+            BLOCKS,
+        )
+        for source in ZOMBIES
+    ]
+    try:
+        yield batches
+    finally:
+        for batch in batches:
+            batch.close()
+
+
+def held(batches):
+    return sum(batch.report["held"] for batch in batches)
+
+
+def everybody_is_served(postfix):
+    """Strangers pass their test, known clients are known; all reach smtpd."""
+    mark = postfix.log.mark()
+    for source, verdict in ((STRANGERS, "NEW"), (KNOWN, "OLD")):
+        report = crowd.clients(
+            postfix, source, GOOD, at_once=100 if FULL else 10
+        )
+        assert report["greeted"] == GOOD, report
+        block = re.escape(source[: -len("0.0")])
+        pattern = r"PASS %s \[%s\d+\.\d+\]:\d+" % (verdict, block)
+        postfix.log.wait_for(pattern, after=mark, count=GOOD)
+    assert not postfix.log.find(r"SHED .* from \[127\.6[01]\..*", mark)
+    assert not postfix.log.find(r"reject: connect from .*", mark)
+
+
+def test_zombies_fill_the_session_limit(ring):
+    """Five times as many zombies as there are places, in many blocks."""
+    limit, total, rate = (4096, 20001, 1500) if FULL else (150, 900, 150)
+    postfix = start(ring, {"doorbell_session_limit": str(limit)})
+    with flood(postfix, total, rate) as batches:
+        postfix.log.wait_for(r"SHED after .*")
+        everybody_is_served(postfix)
+        fared = [batch.count() for batch in batches]
+    assert sum(report["n"] for report in fared) == total
+    assert sum(report["no_door"] for report in fared) == 0
+    assert sum(report["held"] for report in fared) <= limit
+    assert len(postfix.log.find(r"SHED after .*")) >= total // 4
+
+
+def test_zombies_take_all_descriptors(ring):
+    """As many as the descriptor limit allows are held, and no more."""
+    if FULL:
+        _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+        total, rate = descriptors + 4000, 4000
+    else:
+        descriptors, total, rate = 700, 900, 300
+    # As doorbell.cf(5) says; post_queue_limit is 100, or an eighth.
+    limit = descriptors - 256 - 2 * min(100, descriptors // 8)
+    postfix = start(
+        ring,
+        descriptors=descriptors,
+        postscreen_command_time_limit="100s",
+    )
+    with flood(postfix, total, rate) as batches:
+        until(lambda: all(b.all_came() for b in batches), "all zombies", 60)
+        count = sum(batch.count()["held"] for batch in batches)
+        assert limit * 9 // 10 <= count <= limit, (count, limit)
+        assert processes.descriptors(postfix.screener_pid()) >= count
+        everybody_is_served(postfix)
+    assert not postfix.log.find(r"warning: accepting connections rests.*")
+
+
+def test_silent_zombies_that_no_list_knows(ring):
+    """Without any limit of ours reached: they cost no smtpd, and keep nobody
+    from one."""
+    total, rate, wanted = (30000, 1200, 10000) if FULL else (600, 60, 200)
+    postfix = start(
+        ring,
+        postscreen_pre_queue_limit="100" if FULL else "50",
+        postscreen_command_time_limit="${stress?{10}:{300}}s",
+    )
+    with flood(postfix, total, rate) as batches:
+        until(lambda: held(batches) >= wanted, "zombies enough")
+        everybody_is_served(postfix)
+    postfix.log.wait_for("entering STRESS mode with .*")
+    assert not postfix.log.find(r"SHED .*")
