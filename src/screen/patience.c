@@ -38,7 +38,7 @@ patience_is_rushed(struct session *s)
 	int64_t limit = session_config(s)->connection_rate_limit;
 	struct mono now;
 
-	if (limit == 0)
+	if (limit == 0 || s->local)
 		return false;
 	now = loop_now(screen->loop);
 	if (rate_of(screen->connections, session_key(s), now) >= limit)
