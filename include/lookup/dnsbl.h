@@ -3,9 +3,12 @@
  *
  * All zones are asked at once. Sessions of one address share one round of
  * queries for as long as it runs, and its deadline, which is set when the round
- * begins; zones that have not answered by then are counted as timed out. A zone
- * has at most DNSBL_ZONE_FLIGHT_MAX queries in flight; more wait in that zone's
- * own queue, so a slow list delays nobody's answers from the others.
+ * begins; zones that have not answered by then are counted as timed out.
+ *
+ * A zone that is out (lookup/dnsbl_health.h) is not asked, as if it were not
+ * there; one that rests is not asked and missed. Error codes are missed, too. A
+ * zone whose weights are all 0 is watched: nothing in a score but `listed_by`
+ * comes from it, and it is asked to the end when nobody waits any more.
  *
  * Owns:    rounds and queries. The caller owns the ticket until
  *          dnsbl_cancel() returns.
@@ -19,22 +22,24 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "lookup/dnsbl_flight.h"
+#include "lookup/dnsbl_health.h"
+#include "lookup/dnsbl_selftest.h"
 #include "lookup/dnsbl_spec.h"
 #include "lookup/resolver.h"
-
-#define DNSBL_ZONE_FLIGHT_MAX 1024 /* queries of one zone */
 
 struct dnsbl;       /* the configured zones; counted */
 struct dnsbl_round; /* one address being looked up */
 
 /* What is known so far. */
 struct dnsbl_score {
-	int points;       /* from the answers that are in */
-	int low, high;    /* the final score is within these */
-	bool complete;    /* nothing is outstanding any more */
-	bool missing;     /* some zone failed or timed out */
-	uint32_t ttl_s;   /* least TTL of the answers, UINT32_MAX: none */
-	const char *zone; /* whose rule weighed most, or NULL; the dnsbl's */
+	int points;         /* from the answers that are in */
+	int low, high;      /* the final score is within these */
+	bool complete;      /* nothing is outstanding any more */
+	bool missing;       /* some zone failed or timed out */
+	uint32_t ttl_s;     /* least TTL of the answers, UINT32_MAX: none */
+	uint64_t listed_by; /* a bit for each zone with a matching rule */
+	const char *zone;   /* whose rule weighed most, or NULL; the dnsbl's */
 };
 
 struct dnsbl_ticket;
@@ -60,6 +65,9 @@ struct dnsbl_observer {
 	void (*failed)(const char *query_name, const char *zone,
 	    const char *reason, void *arg);
 	void (*timed_out)(const char *zone, int64_t waited_ms, void *arg);
+	void (*unasked)(const char *zone, void *arg);
+	void (*error_code)(const char *zone, void *arg); /* each of them */
+	dnsbl_news_fn *news; /* what an admin should hear */
 	void *arg;
 };
 
@@ -67,6 +75,8 @@ struct dnsbl_options {
 	struct span sites;  /* the words of dnsbl_sites */
 	int64_t timeout_ms; /* from the dnsbl_start() that began the round */
 	struct dnsbl_observer observer;
+	/* Zones that were there before keep their records. NULL: none were. */
+	const struct dnsbl *before;
 };
 
 /* The resolver must outlive it. */
@@ -76,8 +86,12 @@ struct dnsbl *dnsbl_ref(struct dnsbl *bl);
 /* Rounds under way keep it alive until their tickets are cancelled or done. */
 void dnsbl_unref(struct dnsbl **bl);
 size_t dnsbl_zone_count(const struct dnsbl *bl);
+/* i-th bit of `listed_by`. */
+const struct dnsbl_health *dnsbl_zone_health(const struct dnsbl *bl, size_t i);
 /* Rounds that begin from now on wait this long for answers. */
 void dnsbl_set_timeout(struct dnsbl *bl, int64_t timeout_ms);
+/* Test the zones now and from time to time; 0: do not, any more. */
+void dnsbl_watch(struct dnsbl *bl, int64_t interval_ms);
 
 /* Begin scoring. *joined_r tells whether a running round was joined. */
 int dnsbl_start(struct dnsbl *bl, const struct addr *client,

@@ -29,6 +29,7 @@
 
 struct dnsbl_filter {
 	bool any;             /* no filter was given */
+	uint8_t narrow;       /* a bit for each octet that does not take all */
 	uint32_t octet[4][8]; /* a bit for each value that matches */
 };
 
@@ -51,6 +52,11 @@ struct dnsbl_spec {
 int dnsbl_spec_parse(
     struct span words, struct dnsbl_spec *spec_r, struct errtext *why);
 void dnsbl_spec_clear(struct dnsbl_spec *spec);
+/* "You are blocked", "you ask too much", or a domain that was sold: no listing,
+ * unless a filter of this zone names the address; one that lets nearly all
+ * values of an octet pass does not name any of them. */
+bool dnsbl_zone_is_error(
+    const struct dnsbl_zone_spec *zone, const struct addr *found);
 /* Points that a set of A records earns in this zone: each rule at most once. */
 int dnsbl_zone_points(
     const struct dnsbl_zone_spec *zone, const struct addr *found, size_t n);

@@ -86,6 +86,11 @@ void policy_learn_keywords(struct policy *p, struct span response);
 /* The EHLO lines for clients that may still come to smtpd, newlines between. */
 const char *policy_keywords(const struct policy *p);
 
+/* It is the policy for new sessions from now on, or is no more: only then its
+ * DNS lists are tested. */
+void policy_enter(struct policy *p);
+void policy_leave(struct policy *p);
+
 /* Stress has begun or ended: what was compiled in with a value takes the new
  * one. */
 void policy_set_stress(struct policy *p, bool stress);

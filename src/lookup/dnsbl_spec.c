@@ -7,7 +7,11 @@
  *
  * The range of a zone is exact for what a set of answers can earn when its
  * filters are independent of each other: an address that is not listed earns 0;
- * one that is earns all rules without a filter, and any subset of the others. */
+ * one that is earns all rules without a filter, and any subset of the others.
+ *
+ * Error codes: 127.255.255.0/24 and 127.0.0.255 are how lists say that they do
+ * not serve us; 127.0.0.1 must never be an answer (RFC 5782 section 2.1), and
+ * an address outside 127.0.0.0/8 is that of somebody's web server. */
 
 #include <errno.h>
 #include <limits.h>
@@ -16,7 +20,11 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-enum { LABEL_MAX = 63, OCTETS = 4 };
+enum {
+	LABEL_MAX = 63,
+	OCTETS = 4,
+	NARROW_MAX = 253, /* values of an octet; [1..254] is "any" */
+};
 
 static int
 clamped(int64_t points)
@@ -83,6 +91,17 @@ take_octet(struct span *in, uint32_t octet[8])
 	return take(in, ']') ? 0 : -1;
 }
 
+static bool
+octet_is_narrow(const uint32_t octet[8])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		for (uint32_t bits = octet[i]; bits != 0; bits &= bits - 1)
+			n++;
+	return n <= NARROW_MAX;
+}
+
 static int
 filter_parse(struct span in, struct dnsbl_filter *filter_r)
 {
@@ -92,6 +111,8 @@ filter_parse(struct span in, struct dnsbl_filter *filter_r)
 			return -1;
 		if (take_octet(&in, filter_r->octet[i]) < 0)
 			return -1;
+		if (octet_is_narrow(filter_r->octet[i]))
+			filter_r->narrow |= (uint8_t)(1u << i);
 	}
 	return in.n == 0 ? 0 : -1;
 }
@@ -316,6 +337,40 @@ rule_matches(const struct dnsbl_rule *rule, const struct addr *found, size_t n)
 		if (filter_has(&rule->filter, &found[i]))
 			return true;
 	return false;
+}
+
+/* The octets (a bit for each) that make an address an error code; 0: it is
+ * none. */
+static unsigned
+error_octets(const struct addr *a)
+{
+	const uint8_t *b = a->bytes;
+
+	if (a->family != ADDR_IPV4 || b[0] != 127)
+		return 1u;
+	if (b[1] == 255 && b[2] == 255)
+		return 1u << 1 | 1u << 2;
+	if (b[1] == 0 && b[2] == 0 && (b[3] == 1 || b[3] == 255))
+		return 1u << 1 | 1u << 2 | 1u << 3;
+	return 0;
+}
+
+bool
+dnsbl_zone_is_error(
+    const struct dnsbl_zone_spec *zone, const struct addr *found)
+{
+	unsigned octets = error_octets(found);
+
+	if (octets == 0)
+		return false;
+	for (size_t i = 0; i < zone->rule_count; i++) {
+		const struct dnsbl_filter *f = &zone->rules[i].filter;
+
+		if (!f->any && (f->narrow & octets) == octets &&
+		    filter_has(f, found))
+			return false;
+	}
+	return true;
 }
 
 int

@@ -29,6 +29,13 @@ clamp(int64_t n, int64_t low, int64_t high)
 	return n < low ? low : n;
 }
 
+/* Nothing that may still come in has a weight. */
+static bool
+score_is_final(const struct dnsbl_score *score)
+{
+	return score->complete || score->low == score->high;
+}
+
 /* Until when a passed DNSBL test is remembered: an answer that is missing makes
  * it as short as allowed. */
 static struct wall
@@ -37,7 +44,7 @@ dnsbl_expiry(const struct session *s, const struct dnsbl_score *score)
 	const struct config *cfg = session_config(s);
 	int64_t ttl = score->ttl_s;
 
-	if (score->missing || !score->complete)
+	if (score->missing || !score_is_final(score))
 		ttl = 0;
 	return wall_after(clock_wall(),
 	    clamp(ttl, cfg->dnsbl_min_ttl / 1000, cfg->dnsbl_max_ttl / 1000));
@@ -61,7 +68,7 @@ score_allows(const struct config *cfg, int points)
 static bool
 score_is_decided(const struct config *cfg, const struct dnsbl_score *score)
 {
-	if (score->complete)
+	if (score_is_final(score))
 		return true;
 	if ((score->low >= cfg->dnsbl_threshold) !=
 	    (score->high >= cfg->dnsbl_threshold))
@@ -74,7 +81,7 @@ judge_score(struct session *s, const struct dnsbl_score *score)
 {
 	const struct config *cfg = session_config(s);
 
-	if (score->missing || !score->complete) {
+	if (score->missing || !score_is_final(score)) {
 		counters_bump(s->screen->counters, COUNTER_DNSBL_INCOMPLETE);
 		if (!score_is_decided(cfg, score) || score->missing)
 			session_log(s, EVENT_DNSBL_INCOMPLETE,
@@ -172,7 +179,9 @@ ask_lists(struct session *s)
 	if (joined)
 		counters_bump(screen->counters, COUNTER_DNSBL_SHARED);
 	s->greet->asked = true;
-	s->greet->waiting |= WAIT_DNSBL;
+	s->greet->score = dnsbl_score_now(&s->greet->ticket);
+	if (!score_is_final(&s->greet->score))
+		s->greet->waiting |= WAIT_DNSBL;
 }
 
 static enum phase

@@ -65,6 +65,47 @@ on_timed_out(const char *zone, int64_t waited_ms, void *arg)
 		.word = policy_zone_name(policy, zone)});
 }
 
+static void
+on_unasked(const char *zone, void *arg)
+{
+	struct policy *policy = arg;
+
+	(void)zone;
+	counters_bump(policy->screen->counters, COUNTER_DNSBL_UNASKED);
+}
+
+static void
+on_error_code(const char *zone, void *arg)
+{
+	struct policy *policy = arg;
+
+	(void)zone;
+	counters_bump(policy->screen->counters, COUNTER_DNSBL_ERROR_CODES);
+}
+
+static void
+on_news(const char *zone, enum dnsbl_news news, const struct addr *about,
+    const struct addr *as, void *arg)
+{
+	static const enum journal_event events[] = {
+	    [DNSBL_NEWS_ERROR_CODE] = EVENT_DNSBL_ERROR_CODE,
+	    [DNSBL_NEWS_WILD] = EVENT_DNSBL_WILD,
+	    [DNSBL_NEWS_SELF] = EVENT_DNSBL_SELF,
+	    [DNSBL_NEWS_MUTE] = EVENT_DNSBL_MUTE,
+	    [DNSBL_NEWS_NO_ENTRY] = EVENT_DNSBL_NO_ENTRY,
+	    [DNSBL_NEWS_BACK] = EVENT_DNSBL_BACK,
+	    [DNSBL_NEWS_RESTS] = EVENT_DNSBL_RESTS,
+	    [DNSBL_NEWS_ANSWERS] = EVENT_DNSBL_ANSWERS,
+	};
+	struct policy *policy = arg;
+
+	write_trouble(policy, events[news],
+	    &(struct journal_line){.address = about,
+		.listed_as = as,
+		.number = DNSBL_REST_MS / 1000,
+		.word = policy_zone_name(policy, zone)});
+}
+
 struct dnsbl_observer
 listing_observer(struct policy *policy)
 {
@@ -73,6 +114,9 @@ listing_observer(struct policy *policy)
 	    .listed = on_listed,
 	    .failed = on_failed,
 	    .timed_out = on_timed_out,
+	    .unasked = on_unasked,
+	    .error_code = on_error_code,
+	    .news = on_news,
 	    .arg = policy,
 	};
 }

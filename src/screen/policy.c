@@ -37,6 +37,7 @@ open_dnsbl(struct policy *p, const struct policy_options *o,
 	    .sites = span_str(cfg->dnsbl_sites),
 	    .timeout_ms = cfg->dnsbl_timeout,
 	    .observer = listing_observer(p),
+	    .before = o->before != NULL ? o->before->dnsbl : NULL,
 	};
 
 	/* Servers without a list to ask are looked at all the same: a mistake
@@ -324,9 +325,25 @@ policy_set_stress(struct policy *p, bool stress)
 		    p->dnsbl, config_under(p->config, stress)->dnsbl_timeout);
 }
 
+void
+policy_enter(struct policy *p)
+{
+	if (p->dnsbl != NULL)
+		dnsbl_watch(p->dnsbl,
+		    config_under(p->config, false)->dnsbl_selftest_interval);
+}
+
+void
+policy_leave(struct policy *p)
+{
+	if (p->dnsbl != NULL)
+		dnsbl_watch(p->dnsbl, 0);
+}
+
 int
 policy_after_fork(struct policy *p, struct errtext *why)
 {
+	policy_leave(p); /* who drains takes no new clients */
 	return p->resolver == NULL ? 0 : resolver_after_fork(p->resolver, why);
 }
 

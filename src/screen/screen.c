@@ -109,7 +109,10 @@ screen_set_policy(struct screen *screen, struct policy *policy)
 	struct policy *old = screen->policy;
 
 	screen->policy = policy_ref(policy);
+	if (old != NULL)
+		policy_leave(old);
 	policy_unref(&old);
+	policy_enter(policy);
 	policy_set_stress(policy, screen->stress);
 	screen_update_stress(screen);
 }

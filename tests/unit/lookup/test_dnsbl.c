@@ -114,6 +114,30 @@ on_timed_out(const char *zone, int64_t waited_ms, void *arg)
 	note("timed out %s\n", zone);
 }
 
+static void
+on_error_code(const char *zone, void *arg)
+{
+	(void)arg;
+	note("error code %s\n", zone);
+}
+
+static void
+on_unasked(const char *zone, void *arg)
+{
+	(void)arg;
+	note("unasked %s\n", zone);
+}
+
+static void
+on_news(const char *zone, enum dnsbl_news news, const struct addr *about,
+    const struct addr *as, void *arg)
+{
+	(void)about;
+	(void)as;
+	(void)arg;
+	note("news %d %s\n", (int)news, zone);
+}
+
 static struct dnsbl *
 open_lists(const char *sites, int64_t timeout_ms, bool observed)
 {
@@ -128,6 +152,9 @@ open_lists(const char *sites, int64_t timeout_ms, bool observed)
 		    .listed = on_listed,
 		    .failed = on_failed,
 		    .timed_out = on_timed_out,
+		    .error_code = on_error_code,
+		    .unasked = on_unasked,
+		    .news = on_news,
 		};
 	if ((bl = dnsbl_new(loop, resolver, &o, &why)) == NULL)
 		fail_msg("%s: %s", sites, why.text);
@@ -383,6 +410,190 @@ test_a_query_that_cannot_be_sent_fails_later(void **state)
 	assert_int_equal(c.completed, 1);
 	assert_non_null(strstr(facts,
 	    "failed 9.2.0.192.a.test a.test: query could not be sent\n"));
+	dnsbl_unref(&bl);
+}
+
+/* --- answers that are none ---------------------------------------------- */
+static void
+test_error_codes_are_missing(void **state)
+{
+	struct dnsbl *bl = open_lists("a.test*2 b.test*3", NEVER_MS, true);
+	struct addr found[] = {addr("127.0.0.1"), addr("127.0.0.3")};
+	struct client c = {0};
+
+	(void)state;
+	start(bl, &c, "192.0.2.9");
+	fake_resolver_found("9.2.0.192.a.test", "127.255.255.254", 9);
+	expect_score(c.last, 0, 0, 3);
+	assert_true(c.last.missing);
+	assert_true(c.last.ttl_s == UINT32_MAX);
+	assert_null(c.last.zone);
+	fake_resolver_answer(
+	    "9.2.0.192.b.test", RESOLVER_FOUND, found, 2, 60, true);
+	expect_score(c.last, 3, 3, 3);
+	assert_int_equal(c.last.ttl_s, 60);
+	assert_true(c.last.listed_by == 2);
+	assert_string_equal(facts, "asked a.test\nasked b.test\n"
+				   "error code a.test\nnews 1 a.test\n"
+				   "error code b.test\nnews 1 b.test\n"
+				   "192.0.2.9 listed b.test 127.0.0.3\n");
+	assert_int_equal(dnsbl_zone_health(bl, 0)->error_codes, 1);
+	assert_int_equal(dnsbl_zone_health(bl, 1)->listed, 1);
+	/* a score that lacks an answer does not tell who was alone */
+	assert_int_equal(dnsbl_zone_health(bl, 1)->only, 0);
+	dnsbl_unref(&bl);
+}
+
+static void
+test_who_listed_together_and_who_alone(void **state)
+{
+	struct dnsbl *bl =
+	    open_lists("a.test b.test=127.0.0.9 c.test*0", NEVER_MS, false);
+	struct client c = {0};
+
+	(void)state;
+	start(bl, &c, "192.0.2.1");
+	fake_resolver_found("1.2.0.192.a.test", "127.0.0.2", 1);
+	fake_resolver_found("1.2.0.192.b.test", "127.0.0.2", 1);
+	fake_resolver_found("1.2.0.192.c.test", "127.0.0.2", 1);
+	assert_true(c.last.listed_by == 5); /* the filter did not match */
+	start(bl, &c, "192.0.2.2");
+	fake_resolver_absent("2.2.0.192.a.test", 1);
+	fake_resolver_absent("2.2.0.192.b.test", 1);
+	fake_resolver_found("2.2.0.192.c.test", "127.0.0.2", 1);
+	assert_true(c.last.listed_by == 4);
+	assert_int_equal(dnsbl_zone_health(bl, 0)->only, 0);
+	assert_int_equal(dnsbl_zone_health(bl, 2)->only, 1);
+	assert_int_equal(dnsbl_zone_health(bl, 2)->listed, 2);
+	assert_int_equal(dnsbl_zone_health(bl, 2)->queries, 2);
+	dnsbl_unref(&bl);
+}
+
+/* --- lists that are watched --------------------------------------------- */
+static void
+test_watched_lists_leave_no_mark(void **state)
+{
+	struct dnsbl *bl =
+	    open_lists("w.test*0 x.test*0 y.test*0 a.test", NEVER_MS, true);
+	struct client c = {0};
+
+	(void)state;
+	start(bl, &c, "192.0.2.9");
+	fake_resolver_fail("9.2.0.192.w.test", "server failure");
+	fake_resolver_found("9.2.0.192.x.test", "127.255.255.254", 1);
+	fake_resolver_found("9.2.0.192.y.test", "127.0.0.2", 1);
+	fake_resolver_absent("9.2.0.192.a.test", 300);
+	assert_int_equal(c.completed, 1);
+	assert_false(c.last.missing);
+	assert_int_equal(c.last.ttl_s, 300);
+	assert_true(c.last.listed_by == 4);
+	dnsbl_unref(&bl);
+}
+
+static void
+test_watched_lists_are_asked_to_the_end(void **state)
+{
+	struct dnsbl *bl = open_lists("a.test w.test*0", SOON_MS, true);
+	struct client c = {0}, d = {0};
+
+	(void)state;
+	start(bl, &c, "192.0.2.9");
+	dnsbl_cancel(&c.ticket);
+	assert_int_equal(fake_resolver_asked("9.2.0.192.a.test"), 0);
+	assert_int_equal(fake_resolver_asked("9.2.0.192.w.test"), 1);
+	assert_false(start(bl, &d, "192.0.2.9")); /* not that round */
+	dnsbl_give_up(&d.ticket);
+	assert_int_equal(fake_resolver_asked("9.2.0.192.w.test"), 2);
+	fake_resolver_found("9.2.0.192.w.test", "127.0.0.2", 1);
+	assert_int_equal(fake_resolver_pending(), 0);
+	assert_int_equal(dnsbl_zone_health(bl, 1)->listed, 2);
+	assert_int_equal(dnsbl_zone_health(bl, 1)->only, 0);
+
+	start(bl, &c, "192.0.2.10");
+	dnsbl_cancel(&c.ticket);
+	run_ms(SOON_MS + 10);
+	assert_int_equal(fake_resolver_pending(), 0);
+	assert_non_null(strstr(facts, "timed out w.test\n"));
+
+	start(bl, &c, "192.0.2.11");
+	dnsbl_cancel(&c.ticket);
+	dnsbl_unref(&bl); /* and with the last owner they go */
+	assert_int_equal(fake_resolver_pending(), 0);
+	/* nor does a round stay behind when it was the last one to know */
+	bl = open_lists("w.test*0", NEVER_MS, false);
+	start(bl, &c, "192.0.2.12");
+	dnsbl_unref(&bl);
+	dnsbl_cancel(&c.ticket);
+	assert_int_equal(fake_resolver_pending(), 0);
+}
+
+static void
+test_only_so_many_linger(void **state)
+{
+	enum { CLIENTS = 1024 + 5 };
+	struct dnsbl *bl = open_lists("v.test*0 w.test*0", NEVER_MS, false);
+	struct client c = {0};
+	char from[64];
+
+	(void)state;
+	for (int i = 0; i < CLIENTS; i++) {
+		snprintf(from, sizeof(from), "10.0.%d.%d", i / 256, i % 256);
+		start(bl, &c, from);
+		dnsbl_cancel(&c.ticket);
+	}
+	assert_int_equal(fake_resolver_pending(), 2 * 1024);
+	dnsbl_unref(&bl);
+	assert_int_equal(fake_resolver_pending(), 0);
+}
+
+/* --- lists that are not asked ------------------------------------------- */
+static void
+let_time_out(struct dnsbl *bl, int clients)
+{
+	struct client c[8] = {0};
+	char from[64];
+
+	for (int i = 0; i < clients; i++) {
+		snprintf(from, sizeof(from), "10.0.0.%d", i);
+		start(bl, &c[i], from);
+		fake_resolver_answer(fake_resolver_name(0), RESOLVER_TIMED_OUT,
+		    NULL, 0, 0, false);
+		assert_int_equal(c[i].completed, 1);
+	}
+}
+
+static void
+test_a_list_at_rest_is_missing(void **state)
+{
+	struct dnsbl *bl = open_lists("a.test", NEVER_MS, true), *old;
+	struct dnsbl_options o = {
+	    .sites = span_str("b.test*3 a.test*2"), .timeout_ms = NEVER_MS};
+	struct client c = {0};
+	struct errtext why;
+
+	(void)state;
+	let_time_out(bl, DNSBL_STREAK_MAX);
+	assert_non_null(strstr(facts, "news 7 a.test\n"));
+	start(bl, &c, "192.0.2.9");
+	assert_int_equal(fake_resolver_pending(), 0);
+	assert_int_equal(c.calls, 0);
+	run_ms(0);
+	assert_int_equal(c.completed, 1);
+	assert_true(c.last.missing);
+	assert_non_null(strstr(facts, "unasked a.test\n"));
+
+	/* a new configuration knows */
+	old = bl;
+	o.before = old;
+	bl = dnsbl_new(loop, resolver, &o, &why);
+	assert_ptr_equal(dnsbl_zone_health(bl, 1), dnsbl_zone_health(old, 0));
+	assert_ptr_not_equal(
+	    dnsbl_zone_health(bl, 0), dnsbl_zone_health(old, 0));
+	dnsbl_unref(&old);
+	start(bl, &c, "192.0.2.9");
+	assert_int_equal(fake_resolver_pending(), 1);
+	expect_score(dnsbl_score_now(&c.ticket), 0, 0, 3);
+	dnsbl_cancel(&c.ticket);
 	dnsbl_unref(&bl);
 }
 
@@ -772,8 +983,8 @@ static void
 crowd_reopen(void)
 {
 	dnsbl_unref(&crowd.bl);
-	crowd.bl =
-	    open_lists("a.test*2 b.test=127.0.0.2 c.test*-1", NEVER_MS, false);
+	crowd.bl = open_lists(
+	    "a.test*2 b.test=127.0.0.2 c.test*-1 w.test*0", NEVER_MS, false);
 }
 
 static void
@@ -903,6 +1114,12 @@ main(void)
 	    TEST(test_failures_are_missing),
 	    TEST(test_the_deadline_belongs_to_the_round),
 	    TEST(test_a_query_that_cannot_be_sent_fails_later),
+	    TEST(test_error_codes_are_missing),
+	    TEST(test_who_listed_together_and_who_alone),
+	    TEST(test_watched_lists_leave_no_mark),
+	    TEST(test_watched_lists_are_asked_to_the_end),
+	    TEST(test_only_so_many_linger),
+	    TEST(test_a_list_at_rest_is_missing),
 	    TEST(test_sessions_of_one_address_share_a_round),
 	    TEST(test_a_round_without_tickets_is_abandoned),
 	    TEST(test_rounds_outlive_the_last_owner),

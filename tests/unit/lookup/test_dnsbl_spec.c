@@ -264,6 +264,57 @@ test_no_memory(void **state)
 }
 
 static const struct {
+	const char *sites, *found;
+	bool is_error;
+} codes[] = {
+    {"bl.test", "127.0.0.2", false},
+    {"bl.test", "127.0.0.254", false},
+    {"bl.test", "127.1.0.1", false},
+    {"bl.test", "127.0.10.255", false},
+    {"bl.test", "127.255.0.1", false},
+    {"bl.test", "127.0.0.1", true},
+    {"bl.test", "127.0.0.255", true},
+    {"bl.test", "127.255.255.0", true},
+    {"bl.test", "127.255.255.254", true},
+    {"bl.test", "126.255.255.255", true},
+    {"bl.test", "128.0.0.1", true},
+    {"bl.test", "203.0.113.9", true},
+    {"bl.test", "::1", true},
+    {"bl.test=127.0.0.1", "127.0.0.1", false},
+    {"bl.test=127.0.0.1", "127.0.0.255", true},
+    {"bl.test bl.test=127.0.0.1*0", "127.0.0.1", false},
+    {"bl.test=127.0.0.[1..3]", "127.0.0.1", false},
+    {"bl.test=127.0.0.[2..3]", "127.0.0.1", true},
+    {"bl.test=127.0.0.[2..254] bl.test=127.0.0.255", "127.0.0.255", false},
+    {"bl.test=127.0.0.[0..255]", "127.0.0.1", true},
+    {"bl.test=127.0.0.[1..254]", "127.0.0.1", true},
+    {"bl.test=127.0.[0..255].1", "127.0.0.1", true},
+    {"bl.test=127.255.255.[0..255]", "127.255.255.254", false},
+    {"bl.test=127.[0..255].[0..255].[0..255]", "127.255.255.254", true},
+    {"bl.test=10.[0..255].[0..255].1", "10.7.7.1", false},
+    {"bl.test=10.[0..255].[0..255].1", "10.7.7.2", true},
+    {"bl.test=[0..255].0.0.1", "10.0.0.1", true},
+};
+
+static void
+test_error_codes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		struct addr found = addr(codes[i].found);
+		struct dnsbl_spec spec;
+		struct errtext why;
+
+		assert_int_equal(
+		    dnsbl_spec_parse(span_str(codes[i].sites), &spec, &why), 0);
+		if (dnsbl_zone_is_error(&spec.zones[0], &found) !=
+		    codes[i].is_error)
+			fail_msg("%s: %s", codes[i].sites, codes[i].found);
+		dnsbl_spec_clear(&spec);
+	}
+}
+
+static const struct {
 	const char *client, *want;
 } names[] = {
     {"192.0.2.9", "9.2.0.192.bl.test"},
@@ -314,6 +365,7 @@ main(void)
 	    cmocka_unit_test(test_too_many_zones),
 	    cmocka_unit_test(test_ipv6_answers_match_no_octets),
 	    cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_error_codes),
 	    cmocka_unit_test(test_query_names),
 	    cmocka_unit_test(test_query_names_have_limits),
 	};
