@@ -263,3 +263,28 @@ def test_reload_keeps_indexed_tables(ring):
     bell.log.wait_for(r"warning: the new configuration cannot be used.*")
     with bell.connect("127.0.0.7") as friend:
         friend.expect(GREETING)
+
+
+def test_changed_indexed_table_waits_for_a_restart(ring):
+    """What was read at the start stays, through a reload too."""
+    postfix = ring.start()
+    table = postfix.postmap("hash", "friends", "127.0.0.7 permit\n")
+    bell = ring.standalone(postfix, doorbell_access_list=table).start()
+    line = (
+        r"warning: doorbell_access_list: table %s has changed: "
+        "restart to take it up" % table
+    )
+    bell.log.expect(line)
+    postfix.postmap("hash", "friends", "127.0.0.8 permit\n")
+    bell.log.wait_for(line)
+    bell.hangup()
+    bell.log.wait_for("configuration reloaded")
+    with bell.connect("127.0.0.7") as friend:
+        friend.expect(GREETING)
+    with bell.connect("127.0.0.8") as stranger:
+        assert stranger.line() == TEASER
+    bell.terminate()
+    assert bell.wait() == 0
+    bell.start()
+    with bell.connect("127.0.0.8") as friend:
+        friend.expect(GREETING)
