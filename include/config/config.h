@@ -72,6 +72,9 @@ struct config_source {
 	/* -o words, "name=value" or "name = value"; they win, in order. */
 	const char *const *overrides;
 	size_t override_count;
+	/* The event loop is waiting: a name in inet_interfaces, which may take a
+	 * name server to know, is an error. */
+	bool is_hurried;
 };
 
 struct config_set; /* opaque, counted */

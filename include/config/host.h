@@ -6,6 +6,8 @@
 #ifndef DOORBELL_CONFIG_HOST_H
 #define DOORBELL_CONFIG_HOST_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/errtext.h"
 
@@ -15,8 +17,10 @@ int host_name(const char *domain, struct buf *out, struct errtext *why);
 /* mydomain: what follows the first dot of `name`. */
 int host_domain(const char *name, struct buf *out, struct errtext *why);
 /* mynetworks: the networks around the addresses of this host, as
- * mynetworks_style, inet_interfaces and inet_protocols say. */
+ * mynetworks_style, inet_interfaces and inet_protocols say. When `is_hurried`
+ * the names among the interfaces are errors: a name server may be slow. */
 int host_networks(const char *style, const char *interfaces,
-    const char *protocols, struct buf *out, struct errtext *why);
+    const char *protocols, bool is_hurried, struct buf *out,
+    struct errtext *why);
 
 #endif

@@ -24,6 +24,7 @@ struct kept {
 
 struct config_set {
 	unsigned references;
+	bool is_hurried; /* no name server may be asked */
 	struct settings settings;
 	struct machine machine;  /* under these settings */
 	struct machine built_in; /* had there been none */

@@ -285,6 +285,7 @@ config_load(
 		return NULL;
 	}
 	l.set->references = 1;
+	l.set->is_hurried = source->is_hurried;
 	read_source(&l, source);
 	ask_machine(&l);
 	evaluate_all(&l);

@@ -49,6 +49,7 @@ enum { NAMED_MAX = 256 };
 struct search {
 	enum style style;
 	bool ipv4, ipv6;
+	bool is_hurried;
 	enum which which;
 	struct addr named[NAMED_MAX]; /* for WHICH_NAMED */
 	size_t named_n;
@@ -243,6 +244,13 @@ add_host(struct search *s, const char *name)
 	struct endpoint e;
 	int rc;
 
+	if (s->is_hurried) {
+		errtext_set(s->why,
+		    "inet_interfaces: %.100s: names are looked up at the start"
+		    " only: restart, or set mynetworks",
+		    name);
+		return -1;
+	}
 	hints.ai_family = !s->ipv6 ? AF_INET : s->ipv4 ? AF_UNSPEC : AF_INET6;
 	rc = getaddrinfo(name, NULL, &hints, &list);
 	if (rc != 0) {
@@ -299,9 +307,10 @@ read_interfaces(const char *text, struct search *s)
 
 int
 host_networks(const char *style, const char *interfaces, const char *protocols,
-    struct buf *out, struct errtext *why)
+    bool is_hurried, struct buf *out, struct errtext *why)
 {
-	struct search s = {.out = out, .why = why, .start = out->n};
+	struct search s = {
+	    .is_hurried = is_hurried, .out = out, .why = why, .start = out->n};
 	int rc = -1;
 
 	if (read_style(style, &s.style, why) < 0 ||

@@ -84,8 +84,8 @@ machine_networks(
 	/* What does not expand is reported where it stands. */
 	if (style == NULL || interfaces == NULL || protocols == NULL)
 		copy = mem_strdup("");
-	else if (host_networks(style, interfaces, protocols, &networks, why) ==
-		 0)
+	else if (host_networks(style, interfaces, protocols, set->is_hurried,
+		     &networks, why) == 0)
 		copy = mem_strndup(networks.p, networks.n);
 	mem_free(style);
 	mem_free(interfaces);

@@ -85,10 +85,12 @@ void
 reload_config(struct doorbell *d)
 {
 	struct errtext why = {""};
+	struct config_source source = d->options->source;
 	struct config_set *config;
 	struct policy *policy = NULL;
 
-	config = config_load(&d->options->source, report_config_to_log, NULL);
+	source.is_hurried = true;
+	config = config_load(&source, report_config_to_log, NULL);
 	if (config != NULL)
 		policy = reload_make_policy(d, config, &why);
 	if (policy != NULL && renew_log(d, config, &why) < 0)

@@ -288,3 +288,20 @@ def test_changed_indexed_table_waits_for_a_restart(ring):
     bell.start()
     with bell.connect("127.0.0.8") as friend:
         friend.expect(GREETING)
+
+
+def test_reload_asks_no_name_server(ring):
+    """Names in inet_interfaces were looked up at the start."""
+    bell = ring.standalone(ring.start(), inet_interfaces="localhost")
+    del bell.main["mynetworks"]
+    bell.start()
+    bell.log.expect(r"error: .*inet_interfaces: localhost: names are .*")
+    bell.log.expect(r"warning: the new configuration cannot be used.*")
+    bell.hangup()
+    bell.log.wait_for(r"error: .*names are looked up at the start only: .*")
+    bell.log.wait_for(r"warning: the new configuration cannot be used.*")
+    with bell.connect() as client:
+        client.expect(TEASER, GREETING)
+    bell.main["mynetworks"] = "127.0.0.1/32"
+    bell.hangup()
+    bell.log.wait_for("configuration reloaded")

@@ -83,7 +83,7 @@ test_networks(void **state)
 
 		buf_init(&got, 10000);
 		rc = host_networks(networks[i].style, networks[i].interfaces,
-		    networks[i].protocols, &got, &why);
+		    networks[i].protocols, false, &got, &why);
 		if (rc != (networks[i].want != NULL ? 0 : -1))
 			fail_msg("%s: %s", networks[i].name, why.text);
 		if (rc == 0 && !span_is(buf_span(&got), networks[i].want))
@@ -92,12 +92,32 @@ test_networks(void **state)
 	}
 }
 
+/* While the loop waits nobody is asked; numbers need no asking. */
+static void
+test_hurried(void **state)
+{
+	struct errtext why;
+	struct buf got;
+
+	(void)state;
+	buf_init(&got, 10000);
+	assert_int_equal(host_networks("host", "127.0.0.1, localhost", "ipv4",
+			     true, &got, &why),
+	    -1);
+	assert_non_null(strstr(why.text, "localhost: names are looked up"));
+	assert_int_equal(
+	    host_networks("host", "127.0.0.1", "all", true, &got, &why), 0);
+	assert_string_equal(buf_str(&got), "127.0.0.1/32");
+	buf_clear(&got);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_domain),
 	    cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_hurried),
 	    cmocka_unit_test(test_networks),
 	};
 
