@@ -11,6 +11,9 @@ DAEMONDIR ?= $(PREFIX)/lib/postfix/sbin
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/doorbell
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DESTDIR ?=
 INSTALL ?= install
 PKG_CONFIG ?= pkg-config
@@ -70,6 +73,7 @@ BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN := $(patsubst %.c,$B/%,$(filter-out %/kit.c,$(BENCH_SRC)))
 ALL_C := $(LIB_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) \
 	$(REPLAY_SRC) $(SUPPORT_SRC) $(BENCH_SRC)
+UNITS := $(notdir $(sort $(wildcard conf/*.service conf/*.socket conf/*.timer)))
 ALL_H := $(sort $(wildcard include/*/*.h tests/*/*.h))
 MAN := $(sort $(wildcard man/*.[1-9]))
 
@@ -253,6 +257,16 @@ install: all  ## install programs, manual pages and samples
 	$(INSTALL) -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 README.md LICENSE conf/doorbell.cf $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
+		$(DESTDIR)$(TMPFILESDIR)
+	set -e; for u in $(UNITS); do \
+		sed 's|/usr/sbin/|$(SBINDIR)/|g' conf/$$u \
+			>$(DESTDIR)$(UNITDIR)/$$u; \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$u; done
+	$(INSTALL) -m 644 conf/doorbell.sysusers \
+		$(DESTDIR)$(SYSUSERSDIR)/doorbell.conf
+	$(INSTALL) -m 644 conf/doorbell.tmpfiles \
+		$(DESTDIR)$(TMPFILESDIR)/doorbell.conf
 
 uninstall:  ## remove what install put there
 	$(RM) $(DESTDIR)$(DAEMONDIR)/doorbelld $(DESTDIR)$(SBINDIR)/doorbelld \
@@ -260,6 +274,9 @@ uninstall:  ## remove what install put there
 	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man5/%,$(wildcard man/*.5))
 	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8))
 	$(RM) -r $(DESTDIR)$(DOCDIR)
+	$(RM) $(patsubst %,$(DESTDIR)$(UNITDIR)/%,$(UNITS)) \
+		$(DESTDIR)$(SYSUSERSDIR)/doorbell.conf \
+		$(DESTDIR)$(TMPFILESDIR)/doorbell.conf
 
 dist:  ## a source archive of the last commit
 	@mkdir -p build

@@ -18,6 +18,7 @@
 #include "daemon/listeners.h"
 #include "daemon/options.h"
 #include "daemon/postfix.h"
+#include "daemon/systemd.h"
 #include "lookup/cache.h"
 #include "net/logsock.h"
 #include "net/loop.h"
@@ -31,12 +32,12 @@ struct doorbell {
 	struct loop *loop;
 	struct counters counters;
 	struct cache *cache;
-	struct rules *rules; /* made by hand; survive in the cache's file */
 	struct shelf *shelf; /* indexed tables, read at the start */
 	struct screen *screen;
 	struct listeners listeners;
 	size_t descriptor_limit;
 	struct postfix_channel channel; /* service: to master(8) */
+	struct systemd systemd;         /* standalone: the manager */
 	struct local *control_socket;   /* until control has it */
 	struct control control;         /* answers doorbellctl */
 	struct control_host host;       /* its way to us */

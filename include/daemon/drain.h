@@ -5,7 +5,8 @@
 
 #include "daemon/context.h"
 
-/* Under master: fork; the known pid exits at once, the child serves the
+/* Under a master or a manager that starts the next one: fork; the pid
+ * it knows exits at once, the child serves the
  * sessions and the cache's queue to their end. Returns in the child only, or
  * (when fork fails) in the parent, which then drains where it is and tries
  * again. */

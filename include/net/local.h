@@ -57,6 +57,9 @@ struct local_ops {
 
 /* Make the socket, mode 0660. EADDRINUSE when somebody answers there. */
 struct local *local_open(const struct local_options *o, struct errtext *why);
+/* Take over a socket that somebody else has bound and listens on, with the mode
+ * and the group that he gave it. On failure it stays the caller's. */
+struct local *local_adopt(int fd, struct errtext *why);
 /* Begin to listen. 0, or -1 with errno. */
 int local_start(
     struct local *l, struct loop *loop, const struct local_ops *ops, void *arg);

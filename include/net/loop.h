@@ -21,7 +21,6 @@
 #include <event2/event_struct.h>
 
 #include "base/clock.h"
-#include "net/wheel.h"
 
 struct loop;
 
@@ -38,12 +37,12 @@ int loop_after_fork(struct loop *loop);
 /* One reading a tick, taken when first asked for. */
 struct mono loop_now(struct loop *loop);
 
-/* --- timers: the same small cost, however many there are --------------- */
+/* --- timers: O(1) for the few lengths that sessions share ------------- */
 struct loop_timer;
 typedef void loop_timer_fn(struct loop_timer *timer);
 
 struct loop_timer {
-	struct wheel_entry entry;
+	struct event event;
 	struct loop *loop;
 	loop_timer_fn *fn;
 };

@@ -115,32 +115,6 @@ open_cache(
 	return 0;
 }
 
-static void
-take_rule(struct span key, struct span bytes, void *arg)
-{
-	struct doorbell *d = arg;
-	struct rule rule;
-
-	/* What a later release has written is for that. */
-	if (rules_decode(key, bytes, &rule) == 0)
-		(void)rules_set(d->rules, &rule);
-}
-
-static int
-load_rules(struct doorbell *d, struct errtext *why)
-{
-	struct errtext trouble;
-
-	if ((d->rules = rules_new()) == NULL) {
-		errtext_set(why, "%s", strerror(errno));
-		return -1;
-	}
-	if (d->cache != NULL &&
-	    cache_each_note(d->cache, take_rule, d, &trouble) < 0)
-		log_warning("rules made by hand: %s", trouble.text);
-	return 0;
-}
-
 static int
 enter_queue(const struct config *cfg, struct errtext *why)
 {
@@ -177,7 +151,6 @@ build_screen(struct doorbell *d, struct errtext *why)
 	    .loop = d->loop,
 	    .counters = &d->counters,
 	    .cache = d->cache,
-	    .rules = d->rules,
 	};
 	struct policy *policy;
 
@@ -190,6 +163,25 @@ build_screen(struct doorbell *d, struct errtext *why)
 	screen_set_policy(d->screen, policy);
 	policy_unref(&policy);
 	return 0;
+}
+
+/* Sockets that master(8) or systemd has opened, or our own. */
+static int
+open_doors(struct doorbell *d, struct errtext *why)
+{
+	size_t i = 0;
+	int fd;
+
+	if (d->options->mode == OPTIONS_SERVICE)
+		return listeners_adopt(&d->listeners, d->loop,
+		    POSTFIX_LISTEN_FD, d->options->sockets, why);
+	while ((fd = systemd_socket(&d->systemd, NULL, &i)) >= 0)
+		if (listeners_adopt(&d->listeners, d->loop, fd, 1, why) < 0)
+			return -1;
+	if (d->listeners.count > 0)
+		return 0;
+	return listeners_open(&d->listeners, d->loop,
+	    config_under(d->config, false)->listen, why);
 }
 
 /* All that needs root, or files outside a chroot. */
@@ -213,15 +205,11 @@ build_privileged(
 		errtext_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	if (open_cache(d, user, why) < 0 || load_rules(d, why) < 0 ||
-	    build_screen(d, why) < 0)
+	if (open_cache(d, user, why) < 0 || build_screen(d, why) < 0)
 		return -1;
 	shelf_close(d->shelf);
 	steering_open(d);
-	if (service)
-		return listeners_adopt(&d->listeners, d->loop,
-		    POSTFIX_LISTEN_FD, d->options->sockets, why);
-	return listeners_open(&d->listeners, d->loop, cfg->listen, why);
+	return open_doors(d, why);
 }
 
 static int
@@ -246,10 +234,11 @@ begin_context(const struct options *o, struct errtext *why)
 		return NULL;
 	}
 	d->options = o;
-	if (logging_start(&d->logsock, o, NULL, why) < 0)
+	if (logging_start(&d->logsock, o, NULL, why) < 0) {
 		context_free(&d);
-	else
-		watchdog_begin(&d->logsock);
+		return NULL;
+	}
+	watchdog_begin(&d->logsock);
 	return d;
 }
 
@@ -261,7 +250,9 @@ context_new(const struct options *o, struct errtext *why)
 
 	if ((d = begin_context(o, why)) == NULL)
 		return NULL;
-	if (check_service(o, why) < 0)
+	if (check_service(o, why) < 0 ||
+	    (o->mode == OPTIONS_STANDALONE &&
+		systemd_begin(&d->systemd, why) < 0))
 		goto failed;
 	d->config = config_load(&o->source, report_config_to_log, NULL);
 	if (d->config == NULL) {
@@ -301,6 +292,8 @@ on_sigterm(struct loop_signal *sig)
 
 	if (d->options->mode == OPTIONS_SERVICE || d->draining)
 		drain_at_once(d);
+	else if (systemd_is_there(&d->systemd))
+		drain_in_background(d);
 	else
 		drain_in_place(d);
 }
@@ -341,6 +334,7 @@ start(struct doorbell *d, struct errtext *why)
 	if (listeners_start(&d->listeners, &listen_ops, d, why) < 0)
 		return -1;
 	housekeeping_start(d);
+	systemd_ready(&d->systemd, d->loop);
 	return 0;
 }
 
@@ -382,9 +376,9 @@ context_free(struct doorbell **dp)
 		(void)signal(SIGINT, SIG_IGN);
 	}
 	steering_stop(d);
+	systemd_leave(&d->systemd);
 	listeners_close(&d->listeners);
 	screen_free(&d->screen);
-	rules_free(&d->rules);
 	shelf_free(&d->shelf);
 	cache_close(&d->cache);
 	if (d->logsock != NULL)

@@ -50,6 +50,7 @@ become_child(struct doorbell *d)
 	struct errtext why = {""};
 
 	leave_master(d);
+	systemd_leave(&d->systemd);
 	d->is_child = true;
 	logsock_after_fork(d->logsock);
 	if (loop_after_fork(d->loop) < 0)
@@ -110,6 +111,7 @@ drain_in_background(struct doorbell *d)
 	d->draining = true;
 	steering_stop(d);
 	listeners_close(&d->listeners);
+	systemd_stopping(&d->systemd);
 	if (nothing_is_left(d))
 		_exit(0);
 	if (fork_child(d) < 0) {
@@ -132,6 +134,7 @@ drain_at_once(struct doorbell *d)
 	d->draining = true;
 	steering_stop(d);
 	listeners_close(&d->listeners);
+	systemd_stopping(&d->systemd);
 	screen_shut(d->screen);
 	loop_stop(d->loop);
 	if (d->options->mode != OPTIONS_SERVICE || d->is_child)

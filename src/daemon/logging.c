@@ -2,10 +2,14 @@
 #include "daemon/logging.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -94,6 +98,22 @@ short_host(const struct config *cfg)
 	return mem_strndup(host, strcspn(host, "."));
 }
 
+/* Under systemd what stderr gets loses facility and severity on its way: the
+ * journal takes them from syslog's socket. */
+static bool
+stderr_is_the_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	char us[64];
+	struct stat st;
+
+	if (text == NULL || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(us, sizeof(us), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(text, us) == 0;
+}
+
 static void
 choose_kind(struct logsock_options *l, const struct options *o,
     const struct config *cfg)
@@ -104,7 +124,8 @@ choose_kind(struct logsock_options *l, const struct options *o,
 		postlog = getenv("POSTLOG_SERVICE") != NULL;
 	else
 		postlog = cfg != NULL && cfg->postfix.maillog_file[0] != '\0';
-	if (o->mode == OPTIONS_STANDALONE && o->foreground) {
+	if (o->mode == OPTIONS_STANDALONE && o->foreground &&
+	    !stderr_is_the_journal()) {
 		l->kind = LOGSOCK_STDERR;
 	} else if (postlog) {
 		/* Relative: the working directory is the queue directory,

@@ -81,8 +81,8 @@ renew_log(struct doorbell *d, struct config_set *config, struct errtext *why)
 	return 0;
 }
 
-void
-reload_config(struct doorbell *d)
+static void
+renew(struct doorbell *d)
 {
 	struct errtext why = {""};
 	struct config_source source = d->options->source;
@@ -110,6 +110,14 @@ reload_config(struct doorbell *d)
 	config_unref(&d->config);
 	d->config = config;
 	log_info("configuration reloaded");
+}
+
+void
+reload_config(struct doorbell *d)
+{
+	systemd_reloading(&d->systemd);
+	renew(d);
+	systemd_reloaded(&d->systemd);
 }
 
 /* Under master the next process will read it. That one is started by a client,

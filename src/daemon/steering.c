@@ -119,7 +119,16 @@ steering_open(struct doorbell *d)
 	struct local_options o = {
 	    .path = cfg->control_socket, .make_directory = true};
 	struct errtext why;
+	size_t i = 0;
+	int fd;
 
+	if ((fd = systemd_socket(&d->systemd, "control", &i)) >= 0) {
+		d->control_socket = local_adopt(fd, &why);
+		if (d->control_socket == NULL)
+			log_warning("control socket: %s; going on without it",
+			    why.text);
+		return;
+	}
 	if (o.path[0] == '\0')
 		return;
 	if (steering_check(cfg, &why) < 0 ||

@@ -26,7 +26,6 @@
 enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
 enum { MEND_LOOKS_MAX = 50, MEND_LOOK_MS = 10 };
 #define DATABASE_NAME "pass"
-#define NOTES_NAME "notes"
 
 /* The file itself is the fault: it can be set aside. The second half are no
  * mistakes of ours either; pages of garbage lead to them. */
@@ -96,14 +95,14 @@ check_length(MDB_env *env)
 /* --- opening -------------------------------------------------------------- */
 
 static int
-find_database(struct cache_env *e, const char *name, unsigned *dbi_r)
+find_database(struct cache_env *e)
 {
 	MDB_txn *txn;
 	int rc;
 
 	if ((rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn)) != 0)
 		return rc;
-	rc = mdb_dbi_open(txn, name, DATABASE_FLAGS, dbi_r);
+	rc = mdb_dbi_open(txn, DATABASE_NAME, DATABASE_FLAGS, &e->pass);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -111,16 +110,17 @@ find_database(struct cache_env *e, const char *name, unsigned *dbi_r)
 }
 
 static int
-open_database(struct cache_env *e, const char *name, unsigned *dbi_r)
+open_database(struct cache_env *e)
 {
 	MDB_txn *txn;
-	int rc = find_database(e, name, dbi_r);
+	int rc = find_database(e);
 
 	if (rc != MDB_NOTFOUND)
 		return rc;
 	if ((rc = mdb_txn_begin(e->env, NULL, 0, &txn)) != 0)
 		return rc;
-	rc = mdb_dbi_open(txn, name, DATABASE_FLAGS | MDB_CREATE, dbi_r);
+	rc = mdb_dbi_open(
+	    txn, DATABASE_NAME, DATABASE_FLAGS | MDB_CREATE, &e->pass);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -193,9 +193,7 @@ cache_env_open(
 	if ((rc = open_environment(e, place, map_bytes, 0)) != 0 ||
 	    (rc = stand_guard(e, place)) != 0 ||
 	    (rc = mdb_reader_check(e->env, &dead)) != 0 ||
-	    (rc = check_length(e->env)) != 0 ||
-	    (rc = open_database(e, DATABASE_NAME, &e->pass)) != 0 ||
-	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0)
+	    (rc = check_length(e->env)) != 0 || (rc = open_database(e)) != 0)
 		return rc;
 	cache_env_mend_length(e->env);
 	return begin_reading(e);
@@ -238,8 +236,7 @@ cache_env_open_to_read(
 	cache_guard_begin_to_read(place);
 	if ((rc = open_environment(
 		 e, place, map_bytes, reading_flags(place))) != 0 ||
-	    (rc = watch_length(e->env)) != 0 ||
-	    (rc = find_database(e, DATABASE_NAME, &e->pass)) != 0)
+	    (rc = watch_length(e->env)) != 0 || (rc = find_database(e)) != 0)
 		return rc;
 	return begin_reading(e);
 }

@@ -2,6 +2,7 @@
 #include "net/local.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -406,6 +407,35 @@ local_open(const struct local_options *o, struct errtext *why)
 		}
 	}
 	(void)umask(mask);
+	return l;
+}
+
+static bool
+listens(int fd)
+{
+	struct sockaddr_un sa;
+	socklen_t n = sizeof(sa), size = sizeof(int);
+	int yes = 0;
+
+	return getsockname(fd, (struct sockaddr *)&sa, &n) == 0 &&
+	       sa.sun_family == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 &&
+	       yes != 0;
+}
+
+struct local *
+local_adopt(int fd, struct errtext *why)
+{
+	struct local *l = NULL;
+
+	if (!listens(fd) || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		errtext_set(
+		    why, "descriptor %d is not a listening Unix socket", fd);
+	else if ((l = mem_new(sizeof(*l))) == NULL)
+		errtext_set(why, "%s", strerror(errno));
+	else
+		l->fd = fd;
 	return l;
 }
 

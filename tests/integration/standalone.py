@@ -49,6 +49,8 @@ class Standalone:
             }
         )
         self.words = []
+        self.starter = []  # a command that starts it
+        self.environment = {}
         self.descriptors = None  # RLIMIT_NOFILE, when not the machine's
         self._process = None
 
@@ -57,13 +59,24 @@ class Standalone:
             f.write("".join("%s = %s\n" % item for item in self.main.items()))
 
     def start(self):
-        self.configure()
         mark = self.log.mark()
+        self.launch()
+        self.log.wait_for(r"doorbelld \S+ starting.*", after=mark)
+        until(
+            lambda: processes.listens(self.pid, self.port),
+            lambda: "a listening socket; the log:\n" + self.log.tail(),
+        )
+        return self
+
+    def launch(self):
+        """Start, and wait for nothing."""
+        self.configure()
         options = "log_path=%s/sanitizer/report" % self.postfix.queue
         environment = dict(
             os.environ,
             ASAN_OPTIONS=options + ":detect_leaks=0",
             UBSAN_OPTIONS=options + ":print_stacktrace=1",
+            **self.environment
         )
         with open(self.log.path, "ab") as err:
             self._process = subprocess.Popen(
@@ -73,18 +86,13 @@ class Standalone:
                 stderr=err,
                 env=environment,
             )
-        self.log.wait_for(r"doorbelld \S+ starting.*", after=mark)
-        until(
-            lambda: processes.listens(self.pid, self.port),
-            lambda: "a listening socket; the log:\n" + self.log.tail(),
-        )
         return self
 
     def _command(self):
         command = [self.postfix.screener.path, "-f", "-c", self.file]
         if self.descriptors is not None:
             command = ["prlimit", "--nofile=%d" % self.descriptors] + command
-        return command + self.words
+        return self.starter + command + self.words
 
     @property
     def pid(self):

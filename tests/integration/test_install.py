@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: ISC
+"""`make install`: everything where Debian looks for it, and nothing left by
+`make uninstall`."""
+
+import os
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.standalone
+
+SOURCE = os.path.join(os.path.dirname(__file__), "..", "..")
+
+
+def make(screener, *words):
+    build = os.path.dirname(screener.path)
+    subprocess.run(
+        ["make", "-s", "-C", SOURCE, "B=" + build, "-o", "all", *words],
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+
+
+def files(root):
+    return {
+        os.path.relpath(os.path.join(directory, name), root)
+        for directory, _, names in os.walk(root)
+        for name in names
+    }
+
+
+def test_install_and_uninstall(ring, tmp_path):
+    root = str(tmp_path)
+    make(ring.screener, "install", "DESTDIR=" + root)
+    there = files(root)
+    assert there >= {
+        "usr/lib/postfix/sbin/doorbelld",
+        "usr/sbin/doorbelld",
+        "usr/sbin/doorbellctl",
+        "usr/share/man/man5/doorbell.cf.5",
+        "usr/share/man/man8/doorbelld.8",
+        "usr/share/doc/doorbell/doorbell.cf",
+        "usr/lib/systemd/system/doorbelld.service",
+        "usr/lib/systemd/system/doorbelld.socket",
+        "usr/lib/sysusers.d/doorbell.conf",
+        "usr/lib/tmpfiles.d/doorbell.conf",
+    }
+    version = subprocess.run(
+        [root + "/usr/sbin/doorbelld", "-V"], capture_output=True, text=True
+    )
+    assert version.stdout.startswith("doorbelld ")
+    make(ring.screener, "uninstall", "DESTDIR=" + root)
+    assert files(root) == set()
+
+
+def test_another_prefix(ring, tmp_path):
+    """The unit starts the program that was installed with it."""
+    root = str(tmp_path)
+    make(ring.screener, "install", "DESTDIR=" + root, "PREFIX=/opt/bell")
+    with open(root + "/opt/bell/lib/systemd/system/doorbelld.service") as f:
+        assert "ExecStart=/opt/bell/sbin/doorbelld -f\n" in f.read()
+    assert all(name.startswith("opt/bell/") for name in files(root))
