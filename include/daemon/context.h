@@ -32,6 +32,7 @@ struct doorbell {
 	struct loop *loop;
 	struct counters counters;
 	struct cache *cache;
+	struct rules *rules; /* made by hand; survive in the cache's file */
 	struct shelf *shelf; /* indexed tables, read at the start */
 	struct screen *screen;
 	struct listeners listeners;

@@ -25,6 +25,7 @@
 #include <sys/types.h>
 
 #include "base/errtext.h"
+#include "lookup/cache_note.h"
 #include "lookup/record.h"
 
 #define CACHE_MAP_BYTES ((size_t)4 << 30) /* reserved, not used */
@@ -72,6 +73,13 @@ bool cache_find(
 int cache_store(
     struct cache *c, const struct record_key *key, const struct record *record);
 int cache_forget(struct cache *c, const struct record_key *key);
+
+/* Keep or drop a note; -1 with errno when it is not done: ENOBUFS
+ * (CACHE_NOTES_WAITING_MAX of them wait), EIO. */
+int cache_keep_note(struct cache *c, const struct cache_note *note);
+/* All that are kept: before cache_start(). 0, or -1 with *why. */
+int cache_each_note(
+    struct cache *c, cache_note_fn *fn, void *arg, struct errtext *why);
 
 /* Ask the writer to remove records whose last test expired before `before`. A
  * sweep that runs already goes on. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lookup/cache_env.h - an LMDB environment with the one database of the cache.
+/* lookup/cache_env.h - an LMDB environment with the databases of the cache.
  *
  * Owns:    what is open in it.
  * Errors:  the codes of LMDB, which are errno's when positive.
@@ -20,6 +20,7 @@ struct cache_env {
 	struct MDB_env *env;
 	struct MDB_txn *reading; /* the loop's; reset between lookups */
 	unsigned pass;           /* the database */
+	unsigned notes;     /* and the one beside it; not when opened to read */
 	struct stat opened; /* which file this is, whatever has its name now */
 };
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/errtext.h"
+#include "lookup/cache_note.h"
 #include "lookup/cache_place.h"
 #include "lookup/cache_queue.h"
 #include "lookup/record.h"
@@ -47,6 +48,13 @@ void cache_file_warm(struct cache_file *f);
 /* All changes in one transaction, or none. */
 enum cache_file_status cache_file_apply(struct cache_file *f,
     const struct cache_change *changes, size_t n, struct errtext *why);
+
+/* The same for notes: the last one of a key counts. */
+enum cache_file_status cache_file_keep(struct cache_file *f,
+    const struct cache_note *notes, size_t n, struct errtext *why);
+/* All of them; on the loop, before the thread begins. */
+enum cache_file_status cache_file_each_note(
+    struct cache_file *f, cache_note_fn *fn, void *arg, struct errtext *why);
 
 struct cache_scanned {
 	struct record_key key;

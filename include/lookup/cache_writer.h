@@ -23,6 +23,8 @@ void cache_writer_stop(struct cache_writer *w, struct cache_file *f);
 
 /* -1 when it is dropped: ENOBUFS, ENOMEM, EIO (the file has failed). */
 int cache_writer_add(struct cache_writer *w, const struct cache_change *change);
+/* The same for a note. */
+int cache_writer_keep(struct cache_writer *w, const struct cache_note *note);
 enum cache_writer_answer {
 	CACHE_WRITER_QUEUED, /* see *change_r */
 	CACHE_WRITER_ABSENT, /* ask the file */

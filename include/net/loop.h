@@ -21,6 +21,7 @@
 #include <event2/event_struct.h>
 
 #include "base/clock.h"
+#include "net/wheel.h"
 
 struct loop;
 
@@ -37,12 +38,12 @@ int loop_after_fork(struct loop *loop);
 /* One reading a tick, taken when first asked for. */
 struct mono loop_now(struct loop *loop);
 
-/* --- timers: O(1) for the few lengths that sessions share ------------- */
+/* --- timers: the same small cost, however many there are --------------- */
 struct loop_timer;
 typedef void loop_timer_fn(struct loop_timer *timer);
 
 struct loop_timer {
-	struct event event;
+	struct wheel_entry entry;
 	struct loop *loop;
 	loop_timer_fn *fn;
 };

@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "lookup/cache.h"
+#include "lookup/rules.h"
 #include "net/loop.h"
 #include "screen/crowd.h"
 #include "screen/handoff.h"
@@ -43,6 +44,7 @@ struct screen {
 	struct loop *loop;
 	struct counters *counters;
 	struct cache *cache; /* NULL: no memory of clients */
+	struct rules *rules; /* made by hand; NULL: none */
 	struct policy
 	    *policy; /* for new sessions; NULL until the first is set */
 	struct quota *quota;
@@ -65,6 +67,7 @@ struct screen_options {
 	struct loop *loop;
 	struct counters *counters;
 	struct cache *cache;
+	struct rules *rules; /* may be NULL */
 };
 
 struct screen *screen_new(const struct screen_options *o);

@@ -27,6 +27,8 @@ enum phase verdict_weigh(struct session *s, enum check_id id);
 /* The access list rejects the client: the same for the denylist, where ignore
  * means that the client is treated like any other. */
 enum phase verdict_denylisted(struct session *s);
+/* Somebody has denied the client by hand: the same, but never ignored. */
+enum phase verdict_denied_by_rule(struct session *s);
 /* End the session with this verdict's reply. */
 enum phase verdict_close(struct session *s, enum verdict v);
 /* The client has left, or its connection broke: say so (`event` is the HANGUP of

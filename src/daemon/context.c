@@ -115,6 +115,32 @@ open_cache(
 	return 0;
 }
 
+static void
+take_rule(struct span key, struct span bytes, void *arg)
+{
+	struct doorbell *d = arg;
+	struct rule rule;
+
+	/* What a later release has written is for that. */
+	if (rules_decode(key, bytes, &rule) == 0)
+		(void)rules_set(d->rules, &rule);
+}
+
+static int
+load_rules(struct doorbell *d, struct errtext *why)
+{
+	struct errtext trouble;
+
+	if ((d->rules = rules_new()) == NULL) {
+		errtext_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	if (d->cache != NULL &&
+	    cache_each_note(d->cache, take_rule, d, &trouble) < 0)
+		log_warning("rules made by hand: %s", trouble.text);
+	return 0;
+}
+
 static int
 enter_queue(const struct config *cfg, struct errtext *why)
 {
@@ -151,6 +177,7 @@ build_screen(struct doorbell *d, struct errtext *why)
 	    .loop = d->loop,
 	    .counters = &d->counters,
 	    .cache = d->cache,
+	    .rules = d->rules,
 	};
 	struct policy *policy;
 
@@ -205,7 +232,8 @@ build_privileged(
 		errtext_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	if (open_cache(d, user, why) < 0 || build_screen(d, why) < 0)
+	if (open_cache(d, user, why) < 0 || load_rules(d, why) < 0 ||
+	    build_screen(d, why) < 0)
 		return -1;
 	shelf_close(d->shelf);
 	steering_open(d);
@@ -379,6 +407,7 @@ context_free(struct doorbell **dp)
 	systemd_leave(&d->systemd);
 	listeners_close(&d->listeners);
 	screen_free(&d->screen);
+	rules_free(&d->rules);
 	shelf_free(&d->shelf);
 	cache_close(&d->cache);
 	if (d->logsock != NULL)

@@ -71,6 +71,18 @@ sweep_when_due(struct doorbell *d)
 }
 
 static void
+drop_rule(const struct rule *rule, void *arg)
+{
+	struct doorbell *d = arg;
+	struct cache_note note;
+
+	rules_encode(rule, &note);
+	note.drop = true;
+	if (d->cache != NULL)
+		(void)cache_keep_note(d->cache, &note);
+}
+
+static void
 count_log_drops(struct doorbell *d)
 {
 	uint64_t drops = logsock_drops(d->logsock);
@@ -97,6 +109,7 @@ on_housekeeping(struct loop_timer *timer)
 		note_cache_news(d, false);
 		sweep_when_due(d);
 	}
+	rules_expire(d->rules, clock_wall(), drop_rule, d);
 	reload_tables(d);
 	systemd_tell(
 	    &d->systemd, screen_session_count(d->screen), d->screen->stress);

@@ -182,6 +182,27 @@ cache_forget(struct cache *c, const struct record_key *key)
 	return -1;
 }
 
+int
+cache_keep_note(struct cache *c, const struct cache_note *note)
+{
+	if (c->file != NULL)
+		return cache_writer_keep(c->writer, note);
+	errno = EIO;
+	return -1;
+}
+
+int
+cache_each_note(
+    struct cache *c, cache_note_fn *fn, void *arg, struct errtext *why)
+{
+	if (c->file == NULL)
+		return 0;
+	if (cache_file_each_note(c->file, fn, arg, why) == CACHE_FILE_DONE)
+		return 0;
+	cache_writer_fail(c->writer, why);
+	return -1;
+}
+
 void
 cache_sweep(struct cache *c, struct wall before)
 {

@@ -26,6 +26,7 @@
 enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
 enum { MEND_LOOKS_MAX = 50, MEND_LOOK_MS = 10 };
 #define DATABASE_NAME "pass"
+#define NOTES_NAME "notes"
 
 /* The file itself is the fault: it can be set aside. The second half are no
  * mistakes of ours either; pages of garbage lead to them. */
@@ -95,14 +96,14 @@ check_length(MDB_env *env)
 /* --- opening -------------------------------------------------------------- */
 
 static int
-find_database(struct cache_env *e)
+find_database(struct cache_env *e, const char *name, unsigned *dbi_r)
 {
 	MDB_txn *txn;
 	int rc;
 
 	if ((rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn)) != 0)
 		return rc;
-	rc = mdb_dbi_open(txn, DATABASE_NAME, DATABASE_FLAGS, &e->pass);
+	rc = mdb_dbi_open(txn, name, DATABASE_FLAGS, dbi_r);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -110,17 +111,16 @@ find_database(struct cache_env *e)
 }
 
 static int
-open_database(struct cache_env *e)
+open_database(struct cache_env *e, const char *name, unsigned *dbi_r)
 {
 	MDB_txn *txn;
-	int rc = find_database(e);
+	int rc = find_database(e, name, dbi_r);
 
 	if (rc != MDB_NOTFOUND)
 		return rc;
 	if ((rc = mdb_txn_begin(e->env, NULL, 0, &txn)) != 0)
 		return rc;
-	rc = mdb_dbi_open(
-	    txn, DATABASE_NAME, DATABASE_FLAGS | MDB_CREATE, &e->pass);
+	rc = mdb_dbi_open(txn, name, DATABASE_FLAGS | MDB_CREATE, dbi_r);
 	if (rc == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -193,7 +193,9 @@ cache_env_open(
 	if ((rc = open_environment(e, place, map_bytes, 0)) != 0 ||
 	    (rc = stand_guard(e, place)) != 0 ||
 	    (rc = mdb_reader_check(e->env, &dead)) != 0 ||
-	    (rc = check_length(e->env)) != 0 || (rc = open_database(e)) != 0)
+	    (rc = check_length(e->env)) != 0 ||
+	    (rc = open_database(e, DATABASE_NAME, &e->pass)) != 0 ||
+	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0)
 		return rc;
 	cache_env_mend_length(e->env);
 	return begin_reading(e);
@@ -236,7 +238,8 @@ cache_env_open_to_read(
 	cache_guard_begin_to_read(place);
 	if ((rc = open_environment(
 		 e, place, map_bytes, reading_flags(place))) != 0 ||
-	    (rc = watch_length(e->env)) != 0 || (rc = find_database(e)) != 0)
+	    (rc = watch_length(e->env)) != 0 ||
+	    (rc = find_database(e, DATABASE_NAME, &e->pass)) != 0)
 		return rc;
 	return begin_reading(e);
 }

@@ -356,6 +356,99 @@ cache_file_apply(struct cache_file *f, const struct cache_change *changes,
 	return status_of(f, rc, "cache update", why);
 }
 
+/* In the order of LMDB. */
+static bool
+is_behind(const MDB_val *k, const MDB_val *before)
+{
+	size_t n = k->mv_size < before->mv_size ? k->mv_size : before->mv_size;
+	int order = memcmp(k->mv_data, before->mv_data, n);
+
+	return order > 0 || (order == 0 && k->mv_size > before->mv_size);
+}
+
+/* --- notes ----------------------------------------------------------------- */
+
+static int
+keep(struct cache_file *f, MDB_txn *txn, const struct cache_note *note)
+{
+	MDB_val k = val_of(note->key.bytes, note->key.n);
+	MDB_val v = val_of(note->bytes, note->n);
+	int rc;
+
+	if (!note->drop)
+		return mdb_put(txn, f->lmdb.notes, &k, &v, 0);
+	rc = mdb_del(txn, f->lmdb.notes, &k, NULL);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+keep_all(struct cache_file *f, const struct cache_note *notes, size_t n)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(f->lmdb.env, NULL, 0, &txn);
+
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = keep(f, txn, &notes[i]);
+	if (rc == 0)
+		rc = commit(f, txn);
+	else
+		mdb_txn_abort(txn);
+	return rc;
+}
+
+enum cache_file_status
+cache_file_keep(struct cache_file *f, const struct cache_note *notes, size_t n,
+    struct errtext *why)
+{
+	int rc;
+
+	cache_guard_enter();
+	rc = keep_all(f, notes, n);
+	cache_guard_leave();
+	return status_of(f, rc, "cache notes", why);
+}
+
+/* Keys that do not ascend are garbage, and could be walked for ever. */
+static int
+walk_notes(MDB_cursor *cursor, cache_note_fn *fn, void *arg)
+{
+	MDB_val k, v, before = val_of("", 0);
+	int rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+
+	for (; rc == 0; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+		if (!is_behind(&k, &before))
+			return MDB_CORRUPTED;
+		before = k;
+		fn(span_of_val(&k), span_of_val(&v), arg);
+	}
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum cache_file_status
+cache_file_each_note(
+    struct cache_file *f, cache_note_fn *fn, void *arg, struct errtext *why)
+{
+	MDB_cursor *cursor;
+	MDB_txn *txn;
+	int rc;
+
+	cache_guard_enter();
+	if ((rc = mdb_txn_begin(f->lmdb.env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = mdb_cursor_open(txn, f->lmdb.notes, &cursor);
+		if (rc == 0) {
+			rc = walk_notes(cursor, fn, arg);
+			mdb_cursor_close(cursor);
+		}
+		mdb_txn_abort(txn);
+	}
+	cache_guard_leave();
+	return status_of(f, rc, "cache notes", why);
+}
+
+/* --- sweeps ---------------------------------------------------------------- */
+
 static struct wall
 last_of(const MDB_val *v)
 {
@@ -380,16 +473,6 @@ seek(MDB_cursor *cursor, const struct record_key *after, MDB_val *k, MDB_val *v)
 	    memcmp(k->mv_data, after->bytes, after->n) == 0)
 		rc = mdb_cursor_get(cursor, k, v, MDB_NEXT);
 	return rc;
-}
-
-/* In the order of LMDB. */
-static bool
-is_behind(const MDB_val *k, const MDB_val *before)
-{
-	size_t n = k->mv_size < before->mv_size ? k->mv_size : before->mv_size;
-	int order = memcmp(k->mv_data, before->mv_data, n);
-
-	return order > 0 || (order == 0 && k->mv_size > before->mv_size);
 }
 
 /* Keys that do not ascend are garbage, and could be walked for ever. */

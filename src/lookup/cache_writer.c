@@ -39,6 +39,8 @@ struct cache_writer {
 	/* under the mutex */
 	struct cache_queue *queue;
 	struct mono oldest; /* since when something waits */
+	size_t notes_waiting;
+	struct cache_note notes[CACHE_NOTES_WAITING_MAX]; /* oldest first */
 	bool is_stopping, has_failed;
 	bool is_sweep_wanted, is_sweeping;
 	bool is_at_file; /* the thread works without the mutex */
@@ -52,6 +54,7 @@ struct cache_writer {
 	struct mono full_at; /* when that showed last */
 	struct sweep sweep;
 	struct cache_change batch[CACHE_BATCH_MAX];
+	struct cache_note keeping[CACHE_NOTES_WAITING_MAX];
 };
 
 static int
@@ -216,6 +219,33 @@ write_batch(struct cache_writer *w)
 	note_batch(w, status, n, &why);
 }
 
+/* Somebody has made them by hand and waits: no batch, no delay. They stay where
+ * they are until they are written, so that a fork finds them. */
+static void
+write_notes(struct cache_writer *w)
+{
+	enum cache_file_status status = CACHE_FILE_FAILED;
+	struct errtext why;
+	size_t n = w->notes_waiting;
+
+	if (!w->has_failed) {
+		memcpy(w->keeping, w->notes, n * sizeof(w->notes[0]));
+		leave_for_file(w);
+		status = cache_file_keep(w->file, w->keeping, n, &why);
+		come_back(w);
+		if (status == CACHE_FILE_FAILED)
+			note_failure(w, &why);
+	}
+	if (status == CACHE_FILE_FULL) {
+		w->news.full = true;
+		w->news.why = why;
+	}
+	if (status != CACHE_FILE_DONE)
+		w->news.lost += n;
+	w->notes_waiting -= n;
+	memmove(w->notes, w->notes + n, w->notes_waiting * sizeof(w->notes[0]));
+}
+
 static void
 end_sweep(struct cache_writer *w, enum cache_file_status status,
     const struct errtext *why)
@@ -306,8 +336,11 @@ work(void *arg)
 	struct cache_writer *w = arg;
 
 	lock(w);
-	while (!w->is_stopping || cache_queue_waiting(w->queue) > 0) {
-		if (is_batch_due(w))
+	while (!w->is_stopping || cache_queue_waiting(w->queue) > 0 ||
+	       w->notes_waiting > 0) {
+		if (w->notes_waiting > 0)
+			write_notes(w);
+		else if (is_batch_due(w))
 			write_batch(w);
 		else if (may_sweep(w))
 			continue_sweep(w);
@@ -389,6 +422,25 @@ cache_writer_add(struct cache_writer *w, const struct cache_change *change)
 	return rc;
 }
 
+int
+cache_writer_keep(struct cache_writer *w, const struct cache_note *note)
+{
+	int rc = -1;
+
+	lock(w);
+	if (w->has_failed) {
+		errno = EIO;
+	} else if (w->notes_waiting == CACHE_NOTES_WAITING_MAX) {
+		errno = ENOBUFS;
+	} else {
+		w->notes[w->notes_waiting++] = *note;
+		pthread_cond_signal(&w->wake);
+		rc = 0;
+	}
+	unlock(w);
+	return rc;
+}
+
 enum cache_writer_answer
 cache_writer_find(struct cache_writer *w, const struct record_key *key,
     struct cache_change *change_r)
@@ -453,7 +505,7 @@ cache_writer_backlog(struct cache_writer *w)
 	size_t n;
 
 	lock(w);
-	n = cache_queue_count(w->queue);
+	n = cache_queue_count(w->queue) + w->notes_waiting;
 	unlock(w);
 	return n;
 }

@@ -16,21 +16,10 @@
  * on its list of pending epoll changes: IGNORE_ENV, because a watch that is
  * set to 0 must have left the kernel's set when the call returns.
  *
- * Sessions start timers of a few lengths by the ten thousand, and most of them
- * are stopped before they fire. libevent keeps those of one length in a plain
- * list ("common timeout") instead of its heap, but never forgets a length. So a
- * length earns its list by being asked for often: rare ones wear the counter
- * of a candidate down, as in the majority vote of Boyer and Moore. */
-
-#define LENGTHS 64          /* a power of two, under libevent's limit of 256 */
-#define LENGTH_PROBES 4     /* slots in which one length may live */
-#define LENGTH_USES_MANY 16 /* then it gets its list */
-
-struct timer_length {
-	int64_t ms;
-	unsigned uses;
-	const struct timeval *list; /* libevent's handle, once earned */
-};
+ * Sessions start timers by the ten thousand, and most of them are stopped before
+ * they fire: they are in a wheel, and libevent has one timer, for the wheel. It
+ * is moved only to be earlier; if there is nothing to do when it fires, it is
+ * set anew. */
 
 /* `end` is always the last element, so that unlinking never needs the head. */
 struct later_list {
@@ -41,8 +30,13 @@ struct later_list {
 struct loop {
 	struct event_base *base;
 	struct later_list laters;
-	struct timer_length lengths[LENGTHS];
-	struct mono now; /* this tick's, when has_now */
+	struct wheel wheel;                   /* of struct loop_timer */
+	struct wheel_link due;                /* and not told yet */
+	size_t timers;                        /* that run */
+	struct event wake;                    /* for the wheel */
+	int64_t wake_at;                      /* WHEEL_NEVER: it does not run */
+	struct evutil_monotonic_timer *clock; /* the wheel's: libevent's */
+	struct mono now;                      /* this tick's, when has_now */
 	bool has_now;
 	bool running;
 	bool stopping;
@@ -115,6 +109,33 @@ base_new(void)
 	return base;
 }
 
+static int64_t
+now_us(struct loop *loop)
+{
+	struct timeval tv;
+
+	must(evutil_gettime_monotonic(loop->clock, &tv) == 0);
+	return (int64_t)tv.tv_sec * 1000000 + tv.tv_usec;
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg);
+
+static int
+loop_init(struct loop *loop)
+{
+	errno = ENOMEM; /* libevent does not always say why */
+	if ((loop->base = base_new()) == NULL ||
+	    (loop->clock = evutil_monotonic_timer_new()) == NULL ||
+	    evutil_configure_monotonic_time(loop->clock, EV_MONOT_PRECISE) < 0)
+		return -1;
+	laters_init(&loop->laters);
+	wheel_init(&loop->wheel, now_us(loop) / 1000);
+	wheel_circle_init(&loop->due);
+	loop->wake_at = WHEEL_NEVER;
+	must(evtimer_assign(&loop->wake, loop->base, on_wake, loop) == 0);
+	return 0;
+}
+
 struct loop *
 loop_new(void)
 {
@@ -122,12 +143,8 @@ loop_new(void)
 
 	if ((loop = mem_new(sizeof(*loop))) == NULL)
 		return NULL;
-	laters_init(&loop->laters);
-	errno = ENOMEM; /* libevent does not always say why */
-	if ((loop->base = base_new()) == NULL) {
-		mem_free(loop);
-		return NULL;
-	}
+	if (loop_init(loop) < 0)
+		loop_free(&loop);
 	return loop;
 }
 
@@ -136,7 +153,10 @@ loop_free(struct loop **loop)
 {
 	if (*loop == NULL)
 		return;
-	event_base_free((*loop)->base);
+	if ((*loop)->clock != NULL)
+		evutil_monotonic_timer_free((*loop)->clock);
+	if ((*loop)->base != NULL)
+		event_base_free((*loop)->base);
 	mem_free(*loop);
 	*loop = NULL;
 }
@@ -196,101 +216,86 @@ loop_now(struct loop *loop)
 }
 
 /* --- timers ------------------------------------------------------------ */
-static struct timeval
-timeval_of(int64_t ms)
+/* Have libevent call at this millisecond, or before. */
+static int
+wake_by(struct loop *loop, int64_t at, int64_t now)
 {
-	return (struct timeval){
-	    .tv_sec = (time_t)(ms / 1000),
-	    .tv_usec = (suseconds_t)(ms % 1000) * 1000,
-	};
+	struct timeval tv = {0};
+	int64_t wait;
+
+	if (at >= loop->wake_at)
+		return 0;
+	if ((wait = at * 1000 - now) > 0) {
+		tv.tv_sec = (time_t)(wait / 1000000);
+		tv.tv_usec = (suseconds_t)(wait % 1000000);
+	}
+	if (event_add(&loop->wake, &tv) < 0)
+		return -1;
+	loop->wake_at = at;
+	return 0;
 }
 
-/* The slot that counts this length, or NULL while others keep the slots. */
-static struct timer_length *
-length_slot(struct loop *loop, int64_t ms)
-{
-	uint64_t hash = ((uint64_t)ms * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
-	struct timer_length *weakest = NULL;
-	struct timer_length *slot;
-	unsigned i;
-
-	for (i = 0; i < LENGTH_PROBES; i++) {
-		slot = &loop->lengths[(hash + i) % LENGTHS];
-		if (slot->ms == ms)
-			return slot;
-		if (slot->list == NULL &&
-		    (weakest == NULL || slot->uses < weakest->uses))
-			weakest = slot;
-	}
-	if (weakest == NULL)
-		return NULL;
-	if (weakest->uses > 0) {
-		weakest->uses--;
-		return NULL;
-	}
-	weakest->ms = ms;
-	return weakest;
-}
-
-/* The list of the timers of this length, or NULL when it has none. */
-static const struct timeval *
-length_list(struct loop *loop, int64_t ms)
-{
-	struct timer_length *slot = length_slot(loop, ms);
-	struct timeval tv = timeval_of(ms);
-
-	if (slot == NULL)
-		return NULL;
-	if (slot->list == NULL && ++slot->uses >= LENGTH_USES_MANY) {
-		slot->list = event_base_init_common_timeout(loop->base, &tv);
-		slot->uses = 0; /* without memory: ask again later */
-	}
-	return slot->list;
-}
-
+/* Callbacks may stop any timer that is due; what they start waits for the next
+ * tick. */
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_wake(evutil_socket_t fd, short what, void *arg)
 {
-	struct loop_timer *t = arg;
+	struct loop *loop = arg;
+	struct wheel_entry *e;
+	struct loop_timer *t;
 
 	(void)fd;
 	(void)what;
-	t->fn(t);
+	loop->wake_at = WHEEL_NEVER;
+	wheel_turn(&loop->wheel, now_us(loop) / 1000, &loop->due);
+	while ((e = wheel_circle_take(&loop->due)) != NULL) {
+		loop->timers--;
+		t = OWNER_OF(e, struct loop_timer, entry);
+		t->fn(t);
+	}
+	/* Should there be no memory, the next timer to start tries again. */
+	(void)wake_by(loop, wheel_next(&loop->wheel), now_us(loop));
 }
 
 void
 loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *fn)
 {
-	t->loop = loop;
-	t->fn = fn;
-	must(evtimer_assign(&t->event, loop->base, on_timer, t) == 0);
+	*t = (struct loop_timer){.loop = loop, .fn = fn};
 }
 
+/* A part of a millisecond counts as a whole one: never early. */
 int
 loop_timer_start(struct loop_timer *t, int64_t ms)
 {
-	struct timeval tv = timeval_of(ms > 0 ? ms : 0);
-	const struct timeval *list = NULL;
+	struct loop *loop = t->loop;
+	int64_t now = now_us(loop);
+	int64_t due = ms > 0 ? (now + 999) / 1000 + ms : now / 1000;
 
-	if (ms > 0)
-		list = length_list(t->loop, ms);
-	/* Moving a pending event from a list to the heap is not something
-	 * event_add() reserves memory for; removing it first is. */
-	event_del(&t->event);
-	return event_add(&t->event, list != NULL ? list : &tv);
+	loop_timer_stop(t);
+	if (wake_by(loop, due, now) < 0)
+		return -1;
+	wheel_add(&loop->wheel, &t->entry, due);
+	loop->timers++;
+	return 0;
 }
 
 void
 loop_timer_stop(struct loop_timer *t)
 {
-	if (t->loop != NULL)
-		event_del(&t->event);
+	if (!wheel_has(&t->entry))
+		return;
+	wheel_remove(&t->entry);
+	if (--t->loop->timers > 0)
+		return;
+	/* A loop with nothing to wait for comes to its end. */
+	event_del(&t->loop->wake);
+	t->loop->wake_at = WHEEL_NEVER;
 }
 
 bool
 loop_timer_is_running(const struct loop_timer *t)
 {
-	return t->loop != NULL && evtimer_pending(&t->event, NULL) != 0;
+	return wheel_has(&t->entry);
 }
 
 /* --- watches ----------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "ops/rule_answers.h"
 #include "screen/session.h"
 
 /* Sessions are walked once for each answer; their number is bounded by the
@@ -239,6 +240,10 @@ answer_log_level(struct control_call *call)
 control_fn *const answers_handler[ORDER_COUNT] = {
     [ORDER_STATUS] = answer_status,
     [ORDER_SESSIONS] = answer_sessions,
+    [ORDER_ALLOW] = rule_answers_allow,
+    [ORDER_DENY] = rule_answers_deny,
+    [ORDER_FORGET] = rule_answers_forget,
+    [ORDER_RULES] = rule_answers_list,
     [ORDER_RELOAD] = answer_reload,
     [ORDER_DRAIN] = answer_drain,
     [ORDER_LOG_LEVEL] = answer_log_level,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "ops/show.h"
 
+#include <pwd.h>
 #include <string.h>
 #include <time.h>
 
@@ -164,6 +165,93 @@ show_sessions(const struct json_value *v, FILE *out)
 		    matching - shown);
 }
 
+/* --- rules ----------------------------------------------------------------- */
+
+static void
+put_time(FILE *out, int64_t seconds)
+{
+	char text[32];
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		(void)snprintf(text, sizeof(text), "%lld", (long long)seconds);
+	fputs(text, out);
+}
+
+static void
+put_user(FILE *out, int64_t uid)
+{
+	const struct passwd *pw = getpwuid((uid_t)uid);
+
+	if (pw != NULL)
+		put_text(out, pw->pw_name, 0);
+	else
+		fprintf(out, "uid %lld", (long long)uid);
+}
+
+static void
+show_rule(const struct json_value *rule, FILE *out)
+{
+	const struct json_value *until = json_value_get(rule, "until");
+
+	put_text(out, json_value_text(rule, "what"), 5);
+	fputc(' ', out);
+	put_text(out, json_value_text(rule, "block"), 18);
+	fputs(" until ", out);
+	if (until == NULL || until->kind != JSON_NUMBER)
+		fprintf(out, "%-19s", "it is forgotten");
+	else
+		put_time(out, until->number);
+	fputs("  by ", out);
+	put_user(out, json_value_number(rule, "uid"));
+	fputs(" on ", out);
+	put_time(out, json_value_number(rule, "since"));
+	if (json_value_text(rule, "note")[0] != '\0')
+		fputs(": ", out);
+	put_text(out, json_value_text(rule, "note"), 0);
+	fputc('\n', out);
+}
+
+static void
+show_new_rule(const struct json_value *v, FILE *out)
+{
+	show_rule(json_value_get(v, "rule"), out);
+	if (!json_value_is_true(v, "kept"))
+		fputs("it cannot be kept: it ends with this doorbelld\n", out);
+}
+
+static void
+show_rules(const struct json_value *v, FILE *out)
+{
+	const struct json_value *rule = json_value_get(v, "rules");
+	long long more = (long long)json_value_number(v, "total") -
+			 (long long)json_value_count(rule);
+
+	if (more == 0 && json_value_count(rule) == 0)
+		fputs("nothing is allowed or denied by hand\n", out);
+	for (rule = rule != NULL ? rule->first : NULL; rule != NULL;
+	     rule = rule->next)
+		show_rule(rule, out);
+	if (more > 0)
+		fprintf(
+		    out, "... and %lld more: --limit says how many\n", more);
+}
+
+static void
+show_forget(const struct json_value *v, FILE *out)
+{
+	put_text(out, json_value_text(v, "block"), 0);
+	fputs(json_value_is_true(v, "rule") ? ": the rule is gone\n"
+					    : ": there was no rule\n",
+	    out);
+	fputs(json_value_is_true(v, "cache")
+		  ? "what the cache knew is forgotten\n"
+		  : "the cache knew nothing\n",
+	    out);
+}
+
 /* --- short ones ------------------------------------------------------------ */
 
 static void
@@ -201,6 +289,10 @@ typedef void show_fn(const struct json_value *answer, FILE *out);
 static show_fn *const views[ORDER_COUNT] = {
     [ORDER_STATUS] = show_status,
     [ORDER_SESSIONS] = show_sessions,
+    [ORDER_ALLOW] = show_new_rule,
+    [ORDER_DENY] = show_new_rule,
+    [ORDER_FORGET] = show_forget,
+    [ORDER_RULES] = show_rules,
     [ORDER_RELOAD] = show_reload,
     [ORDER_DRAIN] = show_drain,
     [ORDER_LOG_LEVEL] = show_log_level,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/session.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "config/override.h"
 #include "screen/patience.h"
 #include "screen/verdict.h"
 
 /* At the door, in this order, because log tools and admins know it: connection
- * limit, access list, cache, veto, room. Who is in the access list or known is
+ * limit, access list, rules by hand, cache, veto, room. Who is in the access list or known is
  * never refused for want of room; for all others room is made, as long as
  * somebody stands worse. How often a client comes is asked before the cache, as
  * a flood of known clients is one too; how often it has failed is asked behind
@@ -86,6 +88,48 @@ follow_access_list(struct session *s, const struct access_fact *fact)
 	return PHASE_STAY;
 }
 
+/* Which rule it was, behind the line that log tools know. */
+static void
+log_rule(struct session *s, const struct rule *rule)
+{
+	char address[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + 4];
+
+	(void)snprintf(text, sizeof(text), "%s/%u",
+	    addr_format(&rule->block.base, address), rule->block.bits);
+	session_log(s, EVENT_RULE,
+	    (struct journal_line){.word = rule->allow ? "allowed" : "denied",
+		.text = span_str(text)});
+}
+
+/* What was said by hand, where the access list has no opinion. */
+static enum phase
+follow_rule(struct session *s, const struct rule *rule)
+{
+	if (rule == NULL)
+		return PHASE_STAY;
+	if (rule->allow) {
+		s->standing = STANDING_ALLOWED;
+		log_listing(s, EVENT_ALLOWLISTED);
+		log_rule(s, rule);
+		(void)crowd_make_room(s);
+		return PHASE_HANDOFF;
+	}
+	log_listing(s, EVENT_DENYLISTED);
+	log_rule(s, rule);
+	return verdict_denied_by_rule(s);
+}
+
+/* NULL: none, or the access list has decided. */
+static const struct rule *
+find_rule(const struct session *s, const struct access_fact *fact)
+{
+	const struct rules *rules = s->screen->rules;
+
+	if (rules == NULL || fact->verdict != ACCESS_DUNNO)
+		return NULL;
+	return rules_find(rules, &s->client.addr, clock_wall());
+}
+
 /* A client that the access list rejects has no memory: all tests are due each
  * time. Returns whether every enabled test is still valid. */
 static bool
@@ -110,6 +154,7 @@ static enum phase
 admit_begin(struct session *s)
 {
 	struct access_fact fact;
+	const struct rule *rule;
 	enum phase wish;
 
 	session_log(s, EVENT_CONNECT, (struct journal_line){0});
@@ -117,11 +162,14 @@ admit_begin(struct session *s)
 	    !policy_speaks(s->policy, &s->server.addr))
 		return turn_away(s, EVENT_FAMILY, VERDICT_NO_RESOURCES);
 	fact = ask_access_list(s);
+	rule = find_rule(s, &fact);
 	if (client_has_too_many(s))
 		return turn_away(s, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
-	if (fact.verdict != ACCESS_PERMIT && patience_is_rushed(s))
+	if (fact.verdict != ACCESS_PERMIT && (rule == NULL || !rule->allow) &&
+	    patience_is_rushed(s))
 		return turn_away(s, EVENT_REJECT_RATE, VERDICT_RUSHED);
-	if ((wish = follow_access_list(s, &fact)) != PHASE_STAY)
+	if ((wish = follow_access_list(s, &fact)) != PHASE_STAY ||
+	    (wish = follow_rule(s, rule)) != PHASE_STAY)
 		return wish;
 	if (ask_cache(s)) {
 		s->standing = STANDING_KNOWN;

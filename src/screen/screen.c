@@ -41,6 +41,7 @@ screen_new(const struct screen_options *o)
 	screen->loop = o->loop;
 	screen->counters = o->counters;
 	screen->cache = o->cache;
+	screen->rules = o->rules;
 	TAILQ_INIT(&screen->sessions);
 	TAILQ_INIT(&screen->ended);
 	handoff_queue_init(&screen->handoffs, screen->loop);

@@ -153,6 +153,18 @@ verdict_denylisted(struct session *s)
 	return act(s, action, VERDICT_DENYLIST);
 }
 
+/* Who denies a client by hand means it. */
+enum phase
+verdict_denied_by_rule(struct session *s)
+{
+	enum config_action action =
+	    (enum config_action)session_config(s)->denylist_action;
+
+	s->denied = true;
+	return act(s, action == ACTION_IGNORE ? ACTION_ENFORCE : action,
+	    VERDICT_DENYLIST);
+}
+
 void
 verdict_settle(struct session *s)
 {

@@ -343,8 +343,8 @@ def test_a_slow_reader(ring):
     clients = [
         postfix.connect(source="127.0.1.%d" % (i % 250 + 1)) for i in range(40)
     ]
+    until(lambda: ctl.json("status")["sessions"] == 40, "40 sessions")
     slow.sendall(b"sessions\n")
-    assert ctl.json("status")["sessions"] == 40
     greet(postfix, "127.0.0.5")
     heard = b""
     while True:
@@ -358,3 +358,117 @@ def test_a_slow_reader(ring):
     for client in clients:
         client.close()
     slow.close()
+
+
+# --- rules made by hand ---------------------------------------------------------
+def turned_away(postfix, source):
+    """The client of this address is refused at RCPT."""
+    with postfix.connect(source=source) as client:
+        assert client.reply().code == 220
+        client.ask("EHLO client.test")
+        client.ask("MAIL FROM:<a@client.test>")
+        return client.ask("RCPT TO:<inbox@example.test>").code == 550
+
+
+def welcome(postfix, source):
+    """The client is with smtpd at once: no teaser."""
+    with postfix.connect(source=source) as client:
+        client.expect(GREETING)
+        client.ask("QUIT")
+        client.end()
+
+
+def test_rules_by_hand(ring):
+    postfix, ctl = service(ring)
+    assert "nothing is allowed" in ctl("rules")
+    mark = postfix.log.mark()
+    rule = ctl.json(
+        "deny", "127.0.0.77/28", "--for=2h", "--note", 'a "bad" \u00e4one'
+    )
+    assert rule["kept"] is True
+    rule = rule["rule"]
+    assert rule["block"] == "127.0.0.64/28" and rule["what"] == "deny"
+    assert rule["until"] - rule["since"] == 7200
+    assert rule["uid"] == os.getuid()
+    assert rule["note"] == 'a "bad" \u00e4one'
+    postfix.log.wait_for(r"control: uid 0: deny 127\.0\.0\.64/28", after=mark)
+    assert turned_away(postfix, "127.0.0.70")
+    postfix.log.wait_for(r"DENYLISTED \[127\.0\.0\.70\]:\d+", after=mark)
+    postfix.log.wait_for(
+        r"RULE \[127\.0\.0\.70\]:\d+: denied by hand as 127\.0\.0\.64/28",
+        after=mark,
+    )
+
+    # The longer block wins; it takes effect at once.
+    text = ctl("allow", "127.0.0.70")
+    assert text.startswith("allow 127.0.0.70/32")
+    assert "until it is forgotten      by root on " in text
+    welcome(postfix, "127.0.0.70")
+    postfix.log.wait_for(r"ALLOWLISTED \[127\.0\.0\.70\]:\d+", after=mark)
+    postfix.log.wait_for(
+        r"RULE \[127\.0\.0\.70\]:\d+: allowed by hand as 127\.0\.0\.70/32",
+        after=mark,
+    )
+    assert turned_away(postfix, "127.0.0.71")
+    listed = ctl.json("rules")
+    assert [r["block"] for r in listed["rules"]] == [
+        "127.0.0.64/28",
+        "127.0.0.70/32",
+    ]
+    assert listed["total"] == 2
+    assert ctl("rules", "--limit=1").endswith(
+        "... and 1 more: --limit says how many\n"
+    )
+
+    # They are there after a restart.
+    pid = ctl.json("version")["pid"]
+    postfix.stop()
+    postfix.start()
+    assert turned_away(postfix, "127.0.0.72")
+    assert ctl.json("version")["pid"] != pid
+    assert ctl.json("rules") == listed
+    welcome(postfix, "127.0.0.70")
+
+    assert "the rule is gone" in ctl("forget", "127.0.0.64/28")
+    ctl("forget", "127.0.0.64/28", status=1)
+    assert "there is no rule for it" in ctl.stderr
+    greet(postfix, "127.0.0.71")
+    # What was learnt goes, too.
+    assert ctl.json("forget", "127.0.0.71") == {
+        "block": "127.0.0.71/32",
+        "rule": False,
+        "cache": True,
+    }
+    greet(postfix, "127.0.0.71")
+    for words, says in (
+        (("deny", "localhost"), "not an address"),
+        (("deny", "0.0.0.0/0"), "larger than /8"),
+        (("allow", "127.0.0.1", "--for", "soon"), "--for soon"),
+        (("allow", "127.0.0.1", "--note", "x" * 128), "127 bytes"),
+        (("allow",), "too few"),
+    ):
+        ctl(*words, status=2)
+        assert says in ctl.stderr
+    assert len(ctl.json("rules")["rules"]) == 1
+
+
+def test_a_rule_ends(ring):
+    postfix, ctl = service(ring)
+    ctl("deny", "127.0.0.3", "--for=1s")
+    until(lambda: ctl.json("rules")["total"] == 0, "the end of the rule")
+    greet(postfix, "127.0.0.3")
+
+
+def test_the_access_list_comes_first(ring):
+    postfix, ctl = service(
+        ring,
+        doorbell_access_list="inline:{127.0.0.3=permit}",
+        doorbell_denylist_action="drop",
+        doorbell_cache_map="",
+    )
+    assert ctl.json("deny", "127.0.0.0/24")["kept"] is False
+    assert "it ends with this doorbelld" in ctl("deny", "127.0.0.0/24")
+    welcome(postfix, "127.0.0.3")
+    with postfix.connect(source="127.0.0.4") as client:
+        assert client.reply().code == 521
+        client.end()

@@ -108,3 +108,26 @@ cache_file_version(void)
 {
 	return "fake";
 }
+
+enum cache_file_status
+cache_file_keep(struct cache_file *f, const struct cache_note *notes, size_t n,
+    struct errtext *why)
+{
+	(void)f;
+	(void)notes;
+	(void)n;
+	errtext_set(why, "as told");
+	tries++;
+	return answer;
+}
+
+enum cache_file_status
+cache_file_each_note(
+    struct cache_file *f, cache_note_fn *fn, void *arg, struct errtext *why)
+{
+	(void)f;
+	(void)fn;
+	(void)arg;
+	errtext_set(why, "as told");
+	return answer;
+}
