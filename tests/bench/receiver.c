@@ -82,9 +82,17 @@ welcome(int epoll, int door)
 	}
 }
 
+/* The screen may still hold its copy, for which epoll would go on to report. */
+static void
+let_go(int epoll, int client)
+{
+	epoll_ctl(epoll, EPOLL_CTL_DEL, client, NULL);
+	close(client);
+}
+
 /* Each packet of the generator is one command. */
 static void
-serve(int client)
+serve(int epoll, int client)
 {
 	char line[512];
 	ssize_t n;
@@ -93,7 +101,7 @@ serve(int client)
 	if (n <= 0 || (n >= 4 && strncasecmp(line, "QUIT", 4) == 0)) {
 		if (n > 0)
 			say(client, "221 2.0.0 Bye\r\n");
-		close(client);
+		let_go(epoll, client);
 		return;
 	}
 	say(client, "250 2.0.0 Ok\r\n");
@@ -118,7 +126,7 @@ main(int argc, char **argv)
 			if (events[i].data.u64 == (uint64_t)door)
 				welcome(epoll, door);
 			else
-				serve((int)events[i].data.u64);
+				serve(epoll, (int)events[i].data.u64);
 		}
 	}
 }
