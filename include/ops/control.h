@@ -55,6 +55,8 @@ struct control {
 	void *arg; /* of the host's functions */
 	struct local *local;
 	struct control_call *calls; /* not answered yet */
+	unsigned explaining;        /* of them asking DNS lists */
+	struct mono explain_due;
 };
 
 struct control_call {

@@ -65,6 +65,8 @@ bool checks_all_passed(const struct checks *c);
 bool checks_outcome(
     const struct checks *c, const struct config *cfg, struct record *record_r);
 
+/* Until when a test is passed, as the record has it. */
+struct wall checks_until(const struct checks *c, enum check_id id);
 enum config_action checks_action(const struct config *cfg, enum check_id id);
 int64_t checks_ttl_ms(const struct config *cfg, enum check_id id);
 const char *checks_name(enum check_id id);

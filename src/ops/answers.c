@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "ops/explain_answer.h"
 #include "ops/rule_answers.h"
 #include "screen/session.h"
 
@@ -78,6 +79,7 @@ answers_write_status(const struct control *c, struct json *j)
 	json_end(j);
 	json_number(j, "relayed", (int64_t)screen->replays.active);
 	write_cache(screen->cache, j);
+	json_number(j, "explaining", c->explaining);
 	json_number(j, "log_level", c->host->log_level);
 	write_counters(screen->counters, j);
 }
@@ -183,6 +185,41 @@ answer_sessions(struct control_call *call)
 	control_finish(call);
 }
 
+/* --- DNS lists ------------------------------------------------------------- */
+
+static void
+write_list(
+    const struct policy *policy, const struct dnsbl_health *h, struct json *j)
+{
+	json_object(j, NULL);
+	json_text(j, "list", policy_zone_name(policy, h->zone));
+	json_text(j, "state", dnsbl_health_word(h));
+	json_number(j, "queries", (int64_t)h->queries);
+	json_number(j, "listed", (int64_t)h->listed);
+	json_number(j, "only", (int64_t)h->only);
+	json_number(j, "error_codes", (int64_t)h->error_codes);
+	json_number(j, "failures", (int64_t)h->failures);
+	json_number(j, "timeouts", (int64_t)h->timeouts);
+	json_number(j, "unasked", (int64_t)h->unasked);
+	json_number(j, "p50_ms", dnsbl_health_latency(h, 50));
+	json_number(j, "p99_ms", dnsbl_health_latency(h, 99));
+	json_end(j);
+}
+
+static void
+answer_dnsbl(struct control_call *call)
+{
+	const struct policy *policy = call->control->screen->policy;
+	const struct dnsbl *bl = policy->dnsbl;
+	size_t n = bl != NULL ? dnsbl_zone_count(bl) : 0;
+
+	json_array(&call->json, "lists");
+	for (size_t i = 0; i < n; i++)
+		write_list(policy, dnsbl_zone_health(bl, i), &call->json);
+	json_end(&call->json);
+	control_finish(call);
+}
+
 /* --- steering -------------------------------------------------------------- */
 
 static void
@@ -240,6 +277,8 @@ answer_log_level(struct control_call *call)
 control_fn *const answers_handler[ORDER_COUNT] = {
     [ORDER_STATUS] = answer_status,
     [ORDER_SESSIONS] = answer_sessions,
+    [ORDER_EXPLAIN] = explain_answer,
+    [ORDER_DNSBL] = answer_dnsbl,
     [ORDER_ALLOW] = rule_answers_allow,
     [ORDER_DENY] = rule_answers_deny,
     [ORDER_FORGET] = rule_answers_forget,

@@ -252,6 +252,54 @@ show_forget(const struct json_value *v, FILE *out)
 	    out);
 }
 
+/* --- DNS lists and explanations --------------------------------------------- */
+
+static void
+show_list(const struct json_value *l, FILE *out)
+{
+	static const char *const numbers[] = {"queries", "listed", "only",
+	    "error_codes", "failures", "timeouts", "p50_ms", "p99_ms"};
+
+	put_text(out, json_value_text(l, "list"), 30);
+	fputc(' ', out);
+	put_text(out, json_value_text(l, "state"), 8);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		fprintf(
+		    out, " %8lld", (long long)json_value_number(l, numbers[i]));
+	fputc('\n', out);
+}
+
+static void
+show_lists(const struct json_value *v, FILE *out)
+{
+	const struct json_value *l = json_value_get(v, "lists");
+
+	if (json_value_count(l) == 0) {
+		fputs("no DNS lists are asked\n", out);
+		return;
+	}
+	fprintf(out, "%-30s %-8s %8s %8s %8s %8s %8s %8s %8s %8s\n", "LIST",
+	    "STATE", "QUERIES", "LISTED", "ONLY", "CODES", "FAILED", "TIMEOUT",
+	    "P50 MS", "P99 MS");
+	for (l = l->first; l != NULL; l = l->next)
+		show_list(l, out);
+}
+
+static void
+show_explanation(const struct json_value *v, FILE *out)
+{
+	const struct json_value *line = json_value_get(v, "story");
+
+	put_text(out, json_value_text(v, "address"), 0);
+	fputs("\n", out);
+	for (line = line != NULL ? line->first : NULL; line != NULL;
+	     line = line->next) {
+		fputs("  ", out);
+		put_text(out, line->text, 0);
+		fputc('\n', out);
+	}
+}
+
 /* --- short ones ------------------------------------------------------------ */
 
 static void
@@ -289,6 +337,8 @@ typedef void show_fn(const struct json_value *answer, FILE *out);
 static show_fn *const views[ORDER_COUNT] = {
     [ORDER_STATUS] = show_status,
     [ORDER_SESSIONS] = show_sessions,
+    [ORDER_EXPLAIN] = show_explanation,
+    [ORDER_DNSBL] = show_lists,
     [ORDER_ALLOW] = show_new_rule,
     [ORDER_DENY] = show_new_rule,
     [ORDER_FORGET] = show_forget,

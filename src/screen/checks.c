@@ -39,6 +39,12 @@ check_is_enabled(const struct config *cfg, enum check_id id)
 	return false;
 }
 
+struct wall
+checks_until(const struct checks *c, enum check_id id)
+{
+	return c->record.expires[check_slot[id]];
+}
+
 enum config_action
 checks_action(const struct config *cfg, enum check_id id)
 {

@@ -7,12 +7,14 @@ import pwd
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
 import processes
 from client import Client
 from ctl import Ctl
+from dns import Zone, listed
 from scripts import GREETING, TEASER
 from waiting import GENEROUS_S, until
 
@@ -472,3 +474,137 @@ def test_the_access_list_comes_first(ring):
     with postfix.connect(source="127.0.0.4") as client:
         assert client.reply().code == 521
         client.end()
+
+
+# --- explain and the DNS lists ---------------------------------------------------
+def test_explain(ring):
+    server = ring.lists(
+        Zone("secret.bl.test", listed("127.0.0.50", ("127.0.0.51", "127.0.0.9"))),
+        Zone("wl.test", listed("127.0.0.60")),
+        Zone("quota.test", listed(("127.0.0.50", "127.255.255.254"))),
+    )
+    postfix = ring.build()
+    access = postfix.file("access.cidr", "# mine\n127.0.0.80 reject\n")
+    names = postfix.file("names", "secret.bl.test shown.test\n")
+    postfix.own.update(
+        {
+            "doorbell_dnsbl_sites": "secret.bl.test=127.0.0.2*3 wl.test*-2"
+            " quota.test",
+            "doorbell_dnsbl_threshold": "2",
+            "doorbell_dnsbl_action": "enforce",
+            "doorbell_dnsbl_reply_map": "texthash:" + names,
+            "doorbell_access_list": "cidr:" + access,
+            "doorbell_dnsbl_timeout": "2s",
+        }
+    )
+    postfix.log.expect(r"warning: .*")  # of the list with the error code
+    postfix.start()
+    greet(postfix, "127.0.0.9")
+    ctl = Ctl(postfix.screener, postfix.config)
+
+    said = ctl("explain", "127.0.0.50")
+    assert "secret" not in said
+    answer = ctl.json("explain", "127.0.0.50")
+    assert answer["outcome"] == "listed"
+    assert answer["access_list"] == {"verdict": "no opinion"}
+    assert answer["rule"] is None
+    assert not answer["cache"]["known"]
+    lists = {l["list"]: l for l in answer["dnsbl"]["lists"]}
+    assert set(lists) == {"shown.test", "wl.test", "quota.test"}
+    shown = lists["shown.test"]
+    assert shown["result"] == "listed" and shown["points"] == 3
+    assert shown["answers"] == ["127.0.0.2"] and shown["ttl"] == 60
+    assert 0 <= shown["ms"] < 2000
+    assert lists["wl.test"]["result"] == "not listed"
+    assert lists["quota.test"]["result"] == "error code"
+    assert answer["dnsbl"]["score"] == 3
+    assert answer["dnsbl"]["threshold"] == 2
+    assert "shown.test lists it as 127.0.0.2: 3 points" in said
+    assert "Its score is 3; from 2 on a client counts as listed." in said
+    assert "each recipient is refused with a 550 reply" in said
+    assert turned_away(postfix, "127.0.0.50")
+
+    # Listed, but not so that a filter cares.
+    answer = ctl.json("explain", "127.0.0.51")
+    assert answer["outcome"] == "tested"
+    assert answer["dnsbl"]["score"] == 0
+
+    answer = ctl.json("explain", "127.0.0.80")
+    assert answer["access_list"]["file"] == access
+    assert answer["access_list"]["line"] == 2
+    assert "%s, line 2" % access in ctl("explain", "127.0.0.80")
+    assert answer["outcome"] == "tested"  # denylist_action = ignore
+
+    answer = ctl.json("explain", "127.0.0.9")
+    assert answer["outcome"] == "known"
+    assert answer["cache"]["known"]
+    (pregreet,) = [
+        t for t in answer["cache"]["tests"] if t["test"] == "pregreet"
+    ]
+    assert not pregreet["due"] and pregreet["until"] > 0
+    assert "The pregreet test is passed until" in ctl("explain", "127.0.0.9")
+
+    ctl("allow", "127.0.0.50", "--note=a customer")
+    answer = ctl.json("explain", "127.0.0.50")
+    assert answer["outcome"] == "allowed"
+    assert answer["rule"]["block"] == "127.0.0.50/32"
+    assert "By hand 127.0.0.50/32 is allowed, for good: a customer." in ctl(
+        "explain", "127.0.0.50"
+    )
+
+    dnsbl = {l["list"]: l for l in ctl.json("dnsbl")["lists"]}
+    assert set(dnsbl) == set(lists)
+    # What explain asks is not counted.
+    assert dnsbl["shown.test"]["queries"] == 2
+    assert dnsbl["shown.test"]["listed"] == 1
+    assert dnsbl["shown.test"]["state"] == "used"
+    assert dnsbl["quota.test"]["error_codes"] == 1
+    assert "shown.test" in ctl("dnsbl")
+
+    # One that is silent costs its time and no more.
+    server.freeze()
+    began = time.monotonic()
+    answer = ctl.json("explain", "127.0.0.52")
+    server.thaw()
+    assert time.monotonic() - began < GENEROUS_S
+    assert {l["result"] for l in answer["dnsbl"]["lists"]} == {"no answer"}
+    assert "has not answered within" in " ".join(answer["story"])
+    ctl("explain", "127.0.0.0/8", status=2)
+    assert "not an address" in ctl.stderr
+
+
+def test_explain_without_lists(ring):
+    postfix, ctl = service(ring)
+    assert "there are none in the configuration" in ctl("explain", "::1")
+    assert ctl.json("dnsbl") == {"lists": []}
+    assert "no DNS lists are asked" in ctl("dnsbl")
+    # Whoever asks for more than a human can read is put off.
+    path = control_path(postfix)
+    said = [speak(path, b"explain 192.0.2.1\n") for _ in range(60)]
+    assert said[0].startswith(b"doorbell 1 0 ")
+    assert said[-1].startswith(b"doorbell 1 1 ")
+    assert b"try again" in said[-1]
+
+
+def test_a_call_that_waits_ends_with_its_daemon(ring):
+    server = ring.lists(Zone("bl.test", listed("127.0.0.50")))
+    postfix, ctl = service(
+        ring,
+        doorbell_dnsbl_sites="bl.test",
+        doorbell_dnsbl_timeout="60s",
+        **ring._own
+    )
+    server.freeze()
+    run = subprocess.Popen(
+        ctl.command("explain", "127.0.0.50"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    gone = subprocess.Popen(ctl.command("explain", "127.0.0.51"))
+    until(lambda: ctl.json("status")["explaining"] == 2, "both questions")
+    gone.kill()
+    gone.wait()
+    ctl("drain")
+    assert "the answer is not whole" in run.communicate(timeout=GENEROUS_S)[1]
+    assert run.returncode == 1
