@@ -45,6 +45,8 @@ SAN_FLAGS_asan := -fsanitize=address
 SAN_FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_FLAGS_sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_FLAGS_cover := --coverage
+# (its blocks hide from gcc that a variable was set)
+SAN_FLAGS_count := -fsanitize-coverage=trace-pc -Wno-maybe-uninitialized
 SAN_FLAGS_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 ifneq ($(SAN),)
 override CFLAGS += $(SAN_FLAGS_$(SAN)) -O1 -fno-omit-frame-pointer
@@ -68,11 +70,13 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:%.c=$B/%)
 REPLAY_SRC := $(sort $(wildcard tests/replay/*.c))
 REPLAY_BIN := $(if $(REPLAY_SRC),$B/tests/replay/replay)
+SCALE_SRC := $(sort $(wildcard tests/scale/*.c))
+SCALE_BIN := $(SCALE_SRC:%.c=$B/%)
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN := $(patsubst %.c,$B/%,$(filter-out %/kit.c,$(BENCH_SRC)))
 ALL_C := $(LIB_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) \
-	$(REPLAY_SRC) $(SUPPORT_SRC) $(BENCH_SRC)
+	$(REPLAY_SRC) $(SCALE_SRC) $(SUPPORT_SRC) $(BENCH_SRC)
 UNITS := $(notdir $(sort $(wildcard conf/*.service conf/*.socket conf/*.timer)))
 ALL_H := $(sort $(wildcard include/*/*.h tests/*/*.h))
 MAN := $(sort $(wildcard man/*.[1-9]))
@@ -91,7 +95,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
 	fuzz cover lint format format-check tidy man demo deps install \
 	uninstall dist clean help check-all parity integration-postscreen fuzz-run \
-	bench bench-run flood
+	bench bench-run flood scale scale-run
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -122,6 +126,15 @@ $(FUZZ_BIN): $B/%: $B/%.o $$(FUZZ_MAIN) $$(call fakes,$$*.c) $(LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Only the library's steps are counted.
+ifeq ($(SAN),count)
+$B/tests/%.o: override CFLAGS := $(filter-out $(SAN_FLAGS_count),$(CFLAGS))
+endif
+
+$(SCALE_BIN): $B/%: $B/%.o $$(call fakes,$$*.c) $(LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $B/tests/support/table_query: $B/tests/support/table_query.o $(LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -151,6 +164,7 @@ check-all:
 	$(MAKE) WERROR=1 SAN=asan unit replay fuzz-corpus
 	$(MAKE) WERROR=1 SAN=ubsan unit replay fuzz-corpus
 	$(MAKE) WERROR=1 valgrind
+	$(MAKE) WERROR=1 scale
 	$(MAKE) WERROR=1 integration
 	$(MAKE) WERROR=1 SAN=sanitize integration
 
@@ -186,6 +200,12 @@ asan:  ## unit tests and scenarios under AddressSanitizer
 
 ubsan:  ## unit tests and scenarios under UndefinedBehaviorSanitizer
 	$(MAKE) SAN=ubsan unit replay fuzz-corpus
+
+scale:  ## what an event costs with 1,000 and 100,000 sessions, in steps
+	$(MAKE) SAN=count scale-run
+
+scale-run: $(SCALE_BIN)
+	$Q$(SCALE_BIN)
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full \
 	--errors-for-leak-kinds=definite --show-leak-kinds=definite \

@@ -4,14 +4,18 @@
 #include "base/mem.h"
 #include "support/fake_clock.h"
 
+/* Timers are a heap by time; of equal times the one that was started first is
+ * first. Each knows its place in it, in a field that only the real loop uses. */
 struct running {
 	struct loop_timer *timer;
 	struct mono due;
+	uint64_t order;
 };
 
 struct loop {
-	struct running *timers;
+	struct running *timers; /* from 1 on */
 	size_t n, room;
+	uint64_t started;
 	struct loop_later *first;
 	struct loop_later end; /* always the last: unlinking needs no head */
 };
@@ -72,14 +76,38 @@ loop_version(void)
 }
 
 /* --- timers ------------------------------------------------------------ */
-static size_t
-find_timer(const struct loop *loop, const struct loop_timer *t)
+static bool
+is_before(const struct running *a, const struct running *b)
 {
-	size_t i;
+	if (a->due.ms != b->due.ms)
+		return a->due.ms < b->due.ms;
+	return a->order < b->order;
+}
 
-	for (i = 0; i < loop->n && loop->timers[i].timer != t; i++)
-		;
-	return i;
+static void
+put(struct loop *loop, size_t i, struct running r)
+{
+	loop->timers[i] = r;
+	r.timer->entry.due = (int64_t)i;
+}
+
+/* To where it belongs, from the hole at `i`. */
+static void
+settle_at(struct loop *loop, size_t i, struct running r)
+{
+	size_t child;
+
+	for (; i > 1 && is_before(&r, &loop->timers[i / 2]); i /= 2)
+		put(loop, i, loop->timers[i / 2]);
+	for (; (child = 2 * i) <= loop->n; i = child) {
+		if (child < loop->n &&
+		    is_before(&loop->timers[child + 1], &loop->timers[child]))
+			child++;
+		if (!is_before(&loop->timers[child], &r))
+			break;
+		put(loop, i, loop->timers[child]);
+	}
+	put(loop, i, r);
 }
 
 void
@@ -87,6 +115,7 @@ loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *fn)
 {
 	t->loop = loop;
 	t->fn = fn;
+	t->entry.due = 0;
 }
 
 int
@@ -96,7 +125,7 @@ loop_timer_start(struct loop_timer *t, int64_t ms)
 	struct running *grown;
 
 	loop_timer_stop(t);
-	if (loop->n == loop->room) {
+	if (loop->n + 1 >= loop->room) {
 		grown = mem_resize(
 		    loop->timers, loop->room * 2 + 16, sizeof(*loop->timers));
 		if (grown == NULL)
@@ -104,10 +133,13 @@ loop_timer_start(struct loop_timer *t, int64_t ms)
 		loop->timers = grown;
 		loop->room = loop->room * 2 + 16;
 	}
-	loop->timers[loop->n++] = (struct running){
-	    .timer = t,
-	    .due = mono_after(clock_mono(), ms > 0 ? ms : 0),
-	};
+	loop->n++;
+	settle_at(loop, loop->n,
+	    (struct running){
+		.timer = t,
+		.due = mono_after(clock_mono(), ms > 0 ? ms : 0),
+		.order = loop->started++,
+	    });
 	return 0;
 }
 
@@ -117,17 +149,19 @@ loop_timer_stop(struct loop_timer *t)
 	struct loop *loop = t->loop;
 	size_t i;
 
-	if (loop == NULL || (i = find_timer(loop, t)) == loop->n)
+	if (!loop_timer_is_running(t))
 		return;
-	/* Equal times fire in the order of their start. */
-	for (loop->n--; i < loop->n; i++)
-		loop->timers[i] = loop->timers[i + 1];
+	i = (size_t)t->entry.due;
+	t->entry.due = 0;
+	loop->n--;
+	if (i <= loop->n)
+		settle_at(loop, i, loop->timers[loop->n + 1]);
 }
 
 bool
 loop_timer_is_running(const struct loop_timer *t)
 {
-	return t->loop != NULL && find_timer(t->loop, t) < t->loop->n;
+	return t->loop != NULL && t->entry.due != 0;
 }
 
 size_t
@@ -140,19 +174,10 @@ void
 fake_loop_advance_to(struct loop *loop, struct mono now)
 {
 	struct loop_timer *next;
-	size_t first;
 
-	for (;;) {
-		first = 0;
-		for (size_t i = 1; i < loop->n; i++) {
-			if (loop->timers[i].due.ms < loop->timers[first].due.ms)
-				first = i;
-		}
-		if (loop->n == 0 || loop->timers[first].due.ms > now.ms)
-			break;
-		fake_clock_advance(
-		    loop->timers[first].due.ms - clock_mono().ms);
-		next = loop->timers[first].timer;
+	while (loop->n > 0 && loop->timers[1].due.ms <= now.ms) {
+		fake_clock_advance(loop->timers[1].due.ms - clock_mono().ms);
+		next = loop->timers[1].timer;
 		loop_timer_stop(next);
 		next->fn(next);
 		fake_loop_settle(loop);

@@ -2,6 +2,7 @@
 #include "support/fake_mem.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 static bool failing;
 static unsigned left;
-static long live;
+static long live, bytes;
 
 static bool
 may_allocate(void)
@@ -44,14 +45,26 @@ fake_mem_live(void)
 	return live;
 }
 
+long
+fake_mem_bytes(void)
+{
+	return bytes;
+}
+
+static void *
+counted(void *p)
+{
+	live += p != NULL;
+	bytes += (long)malloc_usable_size(p);
+	return p;
+}
+
 void *
 mem_array(size_t n, size_t size)
 {
-	void *p =
-	    may_allocate() ? calloc(n > 0 ? n : 1, size > 0 ? size : 1) : NULL;
-
-	live += p != NULL;
-	return p;
+	if (!may_allocate())
+		return NULL;
+	return counted(calloc(n > 0 ? n : 1, size > 0 ? size : 1));
 }
 
 void *
@@ -63,12 +76,16 @@ mem_new(size_t n)
 void *
 mem_resize(void *p, size_t n, size_t size)
 {
+	long before = (long)malloc_usable_size(p);
 	bool fresh = p == NULL;
 
 	if (!may_allocate())
 		return NULL;
 	p = reallocarray(p, n > 0 ? n : 1, size > 0 ? size : 1);
-	live += fresh && p != NULL;
+	if (p == NULL)
+		return NULL;
+	live += fresh;
+	bytes += (long)malloc_usable_size(p) - before;
 	return p;
 }
 
@@ -102,8 +119,7 @@ mem_printf(const char *format, ...)
 	va_end(args);
 	if (n < 0)
 		return NULL;
-	live++;
-	return text;
+	return counted(text);
 }
 
 void
@@ -112,6 +128,7 @@ mem_free(void *p)
 	int saved_errno = errno;
 
 	live -= p != NULL;
+	bytes -= (long)malloc_usable_size(p);
 	free(p);
 	errno = saved_errno;
 }

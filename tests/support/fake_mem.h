@@ -14,5 +14,7 @@ void fake_mem_fail_after(unsigned n);
 void fake_mem_heal(void);
 /* Blocks that were handed out and not freed yet. */
 long fake_mem_live(void);
+/* Bytes of them, as the C library rounds them up. */
+long fake_mem_bytes(void);
 
 #endif

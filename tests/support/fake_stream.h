@@ -27,6 +27,8 @@ void fake_stream_block(int fd, bool blocked);
 /* Report whatever can be reported, until nothing is left; true if anything
  * was. */
 bool fake_stream_deliver(void);
+/* The same for one client: for tests with very many. */
+bool fake_stream_deliver_to(int fd);
 
 /* All that was sent to the client so far. */
 struct span fake_stream_heard(int fd);
