@@ -13,7 +13,7 @@ import tempfile
 import pytest
 
 import namespace
-from dns import Rbldnsd
+from dns import Rbldnsd, Scripted
 from ports import Ports
 from postfix import Postfix
 from screener import Screener
@@ -134,6 +134,18 @@ class Ring:
         server = Rbldnsd(self._subdirectory("dns"), self._network(), port)
         self._made.append(server)
         server.serve(*zones)
+        return server
+
+    def scripted_lists(self, script):
+        """The same with a name server that does what `script` says."""
+        server = Scripted(self.ports.take(), script)
+        self._made.append(server)
+        self._own.update(
+            {
+                "doorbell_dns_servers": server.address,
+                "doorbell_dnsbl_skip_networks": "",
+            }
+        )
         return server
 
     def logs(self):

@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 
 from waiting import TooLate, until
 
@@ -128,3 +129,107 @@ class Rbldnsd:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+class Scripted:
+    """A name server with bad manners, in threads of this process.
+
+    `script(name)` says what becomes of a question: a list of addresses (empty:
+    no such name), or "silence", "servfail", "garbled", "alien" (an answer to
+    another question first), "truncated" (the addresses come by TCP only), the
+    latter with the addresses in a tuple. Questions are kept in `asked`, those
+    by TCP in `asked_by_tcp`."""
+
+    def __init__(self, port, script):
+        self.address = "127.0.0.1:%d" % port
+        self.script = script
+        self.asked = []
+        self.asked_by_tcp = []
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind(("127.0.0.1", port))
+        self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._tcp.bind(("127.0.0.1", port))
+        self._tcp.listen(5)
+        for work in self._serve_udp, self._serve_tcp:
+            threading.Thread(target=work, daemon=True).start()
+
+    @staticmethod
+    def _name(question):
+        labels, at = [], 12
+        while question[at]:
+            labels.append(question[at + 1 : at + 1 + question[at]])
+            at += 1 + question[at]
+        return b".".join(labels).decode("ascii"), question[12 : at + 5]
+
+    @staticmethod
+    def _message(question, body, rcode=0, addresses=(), truncated=False):
+        flags = 0x8180 | rcode | (0x0200 if truncated else 0)
+        out = question[:2] + struct.pack(
+            ">5H", flags, 1, len(addresses), 0, 0
+        )
+        out += body
+        for address in addresses:
+            out += struct.pack(">3HIH", 0xC00C, 1, 1, 60, 4)
+            out += socket.inet_aton(address)
+        return out
+
+    def _answers(self, question, by_tcp):
+        """The messages to send back."""
+        name, body = self._name(question)
+        (self.asked_by_tcp if by_tcp else self.asked).append(name)
+        what = self.script(name)
+        addresses = []
+        if isinstance(what, tuple):
+            what, addresses = what
+        elif isinstance(what, list):
+            what, addresses = "", what
+        full = self._message(
+            question, body, 0 if addresses else 3, addresses
+        )
+        if what == "silence":
+            return []
+        if what == "servfail":
+            return [self._message(question, body, 2)]
+        if what == "garbled":
+            return [self._message(question, body, 0, ["127.0.0.2"])[:-3]]
+        if what == "alien":
+            other = b"\1x" + body[body[0] + 1 :]
+            return [self._message(question, other, 0, ["127.0.0.66"]), full]
+        if what == "truncated" and not by_tcp:
+            return [self._message(question, body, truncated=True)]
+        return [full]
+
+    def _serve_udp(self):
+        while True:
+            try:
+                question, peer = self._udp.recvfrom(512)
+                if not question:
+                    return  # shut down
+                for message in self._answers(question, False):
+                    self._udp.sendto(message, peer)
+            except OSError:
+                return
+
+    def _serve_tcp(self):
+        while True:
+            try:
+                caller, _ = self._tcp.accept()
+            except OSError:
+                return
+            with caller, caller.makefile("rwb") as stream:
+                head = stream.read(2)
+                while len(head) == 2:
+                    question = stream.read(struct.unpack(">H", head)[0])
+                    for message in self._answers(question, True):
+                        stream.write(struct.pack(">H", len(message)) + message)
+                    stream.flush()
+                    head = stream.read(2)
+
+    def kill(self):
+        for s in self._udp, self._tcp:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()
