@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -71,12 +72,25 @@ class Bench:
     def say(self, text):
         print("  " + text, file=sys.stderr, flush=True)
 
-    def zones(self, *names, entries=("127.0.0.2",), holes=False):
-        """Lists to ask at 127.0.0.1. With holes, names below a label "hole"
-        get no answer."""
+    def zones(self, *names, all_in_first=False, holes=False):
+        """Lists to ask at 127.0.0.1; they name nobody but 127.0.0.2, the first
+        perhaps everybody. With holes, names below a label "hole" get no
+        answer."""
         self.close()
         self._lists = Rbldnsd(self.scratch(), _Here(), 5353 if holes else 53)
-        self._lists.serve(*[Zone(n, listed(*entries)) for n in names])
+        self._lists.serve(
+            *[
+                Zone(
+                    name,
+                    listed(
+                        "127.0.0.0/8"
+                        if all_in_first and name == names[0]
+                        else "127.0.0.2"
+                    ),
+                )
+                for name in names
+            ]
+        )
         if holes:
             self._holes = subprocess.Popen(
                 [self.build + "/tests/bench/nameserver", "53", "5353"]
@@ -114,8 +128,6 @@ class _Here:
         return argv
 
     def make_socket(self, family, kind):
-        import socket
-
         return socket.socket(family, kind)
 
 

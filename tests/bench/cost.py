@@ -257,7 +257,7 @@ def held_connections(bench):
 
 
 def _climb(bench, who, zombies):
-    n, batch = bench.scaled(600), 200
+    n, batch = bench.scaled(1200), 400
     began = time.monotonic()
     who.known(n, 4)
     costs, accepts = [], []
