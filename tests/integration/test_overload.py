@@ -8,12 +8,14 @@ import contextlib
 import os
 import re
 import resource
+import subprocess
 
 import pytest
 
 import crowd
 import namespace
 import processes
+from scripts import TEASER
 from waiting import until
 
 FULL = bool(os.environ.get("FLOOD"))
@@ -22,6 +24,7 @@ KNOWN = "127.61.0.0"
 ZOMBIES = ("127.70.0.0", "127.71.0.0", "127.72.0.0")
 BLOCKS = 250 if FULL else 8  # of each of them
 GOOD = 1000 if FULL else 40
+CROWD_SHED_AT_ONCE = 16
 
 pytestmark = pytest.mark.own
 
@@ -137,3 +140,30 @@ def test_silent_zombies_that_no_list_knows(ring):
         everybody_is_served(postfix)
     postfix.log.wait_for("entering STRESS mode with .*")
     assert not postfix.log.find(r"SHED .*")
+
+
+def test_descriptors_run_out_in_spite_of_the_limit(ring):
+    """accept(2) finds none: some go, the newcomer comes in, nothing rests."""
+    postfix = ring.start(postscreen_greet_wait="20s")
+    zombies = [postfix.connect("127.0.6.%d" % n) for n in range(1, 101)]
+    for zombie in zombies:
+        assert zombie.line() == TEASER
+    pid = postfix.screener_pid()
+    # Without CAP_SYS_RESOURCE only a process of the same user may do it.
+    subprocess.run(
+        ["prlimit", "--pid=%d" % pid]
+        + ["--nofile=%d" % processes.descriptors(pid)],
+        user=int(processes.status(pid, "Uid")[0]),
+        group=int(processes.status(pid, "Gid")[0]),
+        extra_groups=[],
+        check=True,
+    )
+    with postfix.connect("127.0.7.1") as newcomer:
+        assert newcomer.line() == TEASER
+        for zombie in zombies[:CROWD_SHED_AT_ONCE]:
+            zombie.expect("421 4.3.2 Server overloaded - try again later")
+        assert newcomer.silent()
+        assert all(z.silent() for z in zombies[CROWD_SHED_AT_ONCE:])
+    postfix.log.wait_for("SHED after .*", count=CROWD_SHED_AT_ONCE)
+    for zombie in zombies:
+        zombie.close()
