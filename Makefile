@@ -10,6 +10,7 @@ SBINDIR ?= $(PREFIX)/sbin
 DAEMONDIR ?= $(PREFIX)/lib/postfix/sbin
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/doorbell
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
@@ -271,12 +272,13 @@ deps:  ## install what building and testing needs (root)
 install: all  ## install programs, manual pages and samples
 	$(INSTALL) -d $(DESTDIR)$(DAEMONDIR) $(DESTDIR)$(SBINDIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(DOCDIR)
+		$(DESTDIR)$(DOCDIR) $(DESTDIR)$(BASHDIR)
 	$(INSTALL) -m 755 $B/doorbelld $(DESTDIR)$(DAEMONDIR)/doorbelld
 	$(INSTALL) -m 755 $B/doorbelld $B/doorbellctl $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 README.md LICENSE conf/doorbell.cf $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 conf/doorbellctl.bash $(DESTDIR)$(BASHDIR)/doorbellctl
 	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
 		$(DESTDIR)$(TMPFILESDIR)
 	set -e; for u in $(UNITS); do \
@@ -293,6 +295,7 @@ uninstall:  ## remove what install put there
 		$(DESTDIR)$(SBINDIR)/doorbellctl
 	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man5/%,$(wildcard man/*.5))
 	$(RM) $(patsubst man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard man/*.8))
+	$(RM) $(DESTDIR)$(BASHDIR)/doorbellctl
 	$(RM) -r $(DESTDIR)$(DOCDIR)
 	$(RM) $(patsubst %,$(DESTDIR)$(UNITDIR)/%,$(UNITS)) \
 		$(DESTDIR)$(SYSUSERSDIR)/doorbell.conf \

@@ -10,6 +10,7 @@
 #include "ops/request.h"
 #include "ops/show.h"
 #include "ops/site.h"
+#include "ops/top.h"
 
 #define ALWAYS (REQUEST_HAS(CONFIG) | REQUEST_HAS(HELP) | REQUEST_HAS(VERSION))
 
@@ -85,9 +86,29 @@ run_status(const struct request *r)
 	return postfix_status(&request);
 }
 
+static int
+run_completion(const struct request *r)
+{
+	const char *const *words = r->argument;
+	size_t n = r->arguments;
+	struct buf out;
+
+	while (n >= 2 && (strcmp(words[0], "-c") == 0 ||
+			     strcmp(words[0], "--config") == 0)) {
+		words += 2;
+		n -= 2;
+	}
+	buf_init(&out, 65536);
+	request_complete(words, n, &out);
+	(void)fwrite(out.p, 1, out.n, stdout);
+	buf_clear(&out);
+	return fflush(stdout) == 0 ? CONTROL_DONE : CONTROL_FAILED;
+}
+
 typedef int run_fn(const struct request *r);
 
 static run_fn *const here[ORDER_COUNT] = {
+    [ORDER_COMPLETION] = run_completion,
     [ORDER_CACHE_LIST] = run_list,
     [ORDER_CACHE_GET] = run_get,
     [ORDER_CACHE_DELETE] = run_delete,
@@ -130,6 +151,8 @@ ask_with(const struct request *r, const struct site *site, struct buf *body)
 				  " doorbelld cannot be asked");
 		return complain(&why, CONTROL_NOBODY);
 	}
+	if (r->order == ORDER_TOP && r->with[SWITCH_JSON] == NULL)
+		return top_run(path, r);
 	if ((status = ask_daemon(path, r, body, &why)) == CONTROL_DONE)
 		return print_answer(r, body);
 	(void)complain(&why, status);

@@ -52,7 +52,7 @@ struct order_switch {
 extern const struct order request_orders[ORDER_COUNT];
 extern const struct order_switch request_switches[SWITCH_COUNT];
 
-#define REQUEST_ARGUMENTS_MAX 4
+#define REQUEST_ARGUMENTS_MAX 31
 #define REQUEST_WORDS_MAX 32
 #define REQUEST_LINE_MAX 4096 /* bytes, with the newline */
 
@@ -63,6 +63,10 @@ struct request {
 	/* The value, "" for one that has none, NULL: was not given. */
 	const char *with[SWITCH_COUNT];
 };
+
+/* What may stand behind these words, each with a newline: the next words of
+ * commands, or the options of the one that is there. */
+void request_complete(const char *const *words, size_t n, struct buf *out);
 
 /* `always` are the switches that any command may have. */
 int request_parse(struct request *r, const char *const *words, size_t n,

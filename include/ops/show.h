@@ -12,6 +12,8 @@
 #include "ops/json_value.h"
 #include "ops/request.h"
 
+/* Text of somebody else, padded to `width`. */
+void show_text(FILE *out, const char *text, int width);
 void show_answer(
     enum order_id order, const struct json_value *answer, FILE *out);
 

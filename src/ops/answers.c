@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "ops/answers.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 /* Sessions are walked once for each answer; their number is bounded by the
  * descriptors, and that of the sessions shown by --limit. */
 
-enum { SESSIONS_SHOWN = 1000, SESSIONS_SHOWN_MAX = 10000 };
+enum { SESSIONS_SHOWN = 1000, SESSIONS_SHOWN_MAX = 10000, WORST_SHOWN = 10 };
 
 static const char *const standing_names[] = {
     [STANDING_STRANGER] = "stranger",
@@ -88,6 +89,72 @@ static void
 answer_status(struct control_call *call)
 {
 	answers_write_status(call->control, &call->json);
+	control_finish(call);
+}
+
+/* --- top ------------------------------------------------------------------- */
+
+/* The clients with most sessions, most first. */
+static size_t
+find_worst(const struct screen *screen, const struct quota_client **worst)
+{
+	const struct session *s;
+	size_t n = 0, at;
+
+	TAILQ_FOREACH (s, &screen->sessions, others) {
+		const struct quota_client *c = s->client_entry;
+
+		for (at = 0; at < n && worst[at] != c; at++)
+			;
+		if (at < n)
+			continue;
+		if (n == WORST_SHOWN && worst[n - 1]->sessions >= c->sessions)
+			continue;
+		at = n < WORST_SHOWN ? n++ : n - 1;
+		for (; at > 0 && worst[at - 1]->sessions < c->sessions; at--)
+			worst[at] = worst[at - 1];
+		worst[at] = c;
+	}
+	return n;
+}
+
+static void
+write_client(
+    const struct screen *screen, const struct quota_client *c, struct json *j)
+{
+	char text[ADDR_TEXT_MAX + 4], address[ADDR_TEXT_MAX];
+	const struct session *s;
+	struct addr_block block;
+	int64_t failed = 0;
+
+	if (record_key_block(
+		span_of((const char *)c->key.bytes, c->key.n), &block) < 0)
+		return;
+	TAILQ_FOREACH (s, &screen->sessions, others)
+		if (s->client_entry == c &&
+		    checks_any(&s->checks, CHECK_ANY, CHECK_FAILED))
+			failed++;
+	(void)snprintf(text, sizeof(text), "%s/%u",
+	    addr_format(&block.base, address), block.bits);
+	json_object(j, NULL);
+	json_text(j, "block", text);
+	json_number(j, "sessions", c->sessions);
+	json_number(j, "failed", failed);
+	json_end(j);
+}
+
+static void
+answer_top(struct control_call *call)
+{
+	const struct quota_client *worst[WORST_SHOWN];
+	const struct screen *screen = call->control->screen;
+	size_t n = find_worst(screen, worst);
+
+	answers_write_status(call->control, &call->json);
+	json_array(&call->json, "worst");
+	for (size_t i = 0; i < n; i++)
+		write_client(screen, worst[i], &call->json);
+	json_end(&call->json);
 	control_finish(call);
 }
 
@@ -276,6 +343,7 @@ answer_log_level(struct control_call *call)
 
 control_fn *const answers_handler[ORDER_COUNT] = {
     [ORDER_STATUS] = answer_status,
+    [ORDER_TOP] = answer_top,
     [ORDER_SESSIONS] = answer_sessions,
     [ORDER_EXPLAIN] = explain_answer,
     [ORDER_DNSBL] = answer_dnsbl,

@@ -216,6 +216,51 @@ request_parse(struct request *r, const char *const *words, size_t n,
 	return check_switches(r, always, why);
 }
 
+/* --- completion ------------------------------------------------------------ */
+
+static void
+offer(struct buf *out, const char *front, struct span word)
+{
+	(void)buf_printf(out, "%s%.*s\n", front, (int)word.n, word.p);
+}
+
+/* The first words, or the second ones behind `first`; each once. */
+static void
+offer_commands(struct buf *out, const char *first)
+{
+	const char *blank, *last = "";
+
+	for (size_t i = ORDER_NONE + 1; i < ORDER_COUNT; i++) {
+		const char *words = request_orders[i].words;
+		size_t n;
+
+		blank = strchr(words, ' ');
+		n = blank != NULL ? (size_t)(blank - words) : strlen(words);
+		if (first == NULL && strncmp(words, last, n) != 0)
+			offer(out, "", span_of(words, n));
+		else if (first != NULL && blank != NULL &&
+			 span_is(span_of(words, n), first))
+			offer(out, "", span_str(blank + 1));
+		last = words;
+	}
+}
+
+void
+request_complete(const char *const *words, size_t n, struct buf *out)
+{
+	struct request r = {.order = ORDER_NONE};
+	unsigned switches;
+
+	if (find_order(&r, words, n) == 0) {
+		offer_commands(out, n > 0 ? words[n - 1] : NULL);
+		return;
+	}
+	switches = request_orders[r.order].switches;
+	for (size_t i = 0; i < SWITCH_COUNT; i++)
+		if ((switches & (1u << i)) != 0)
+			offer(out, "--", span_str(request_switches[i].name));
+}
+
 /* --- the line -------------------------------------------------------------- */
 
 static bool

@@ -13,8 +13,8 @@
 enum { TEXT_SHOWN = 400, DURATION_MAX = 32 };
 
 /* A terminal believes what it is sent. */
-static void
-put_text(FILE *out, const char *text, int width)
+void
+show_text(FILE *out, const char *text, int width)
 {
 	char clean[TEXT_SHOWN + 1];
 	size_t n = strlen(text);
@@ -52,7 +52,7 @@ show_members(const struct json_value *v, const char *front, FILE *out)
 {
 	for (v = v != NULL ? v->first : NULL; v != NULL; v = v->next) {
 		fputs(front, out);
-		put_text(out, v->key != NULL ? v->key : "-", 24);
+		show_text(out, v->key != NULL ? v->key : "-", 24);
 		fputc(' ', out);
 		switch (v->kind) {
 		case JSON_NUMBER:
@@ -66,7 +66,7 @@ show_members(const struct json_value *v, const char *front, FILE *out)
 		case JSON_TEXT:
 		case JSON_ARRAY:
 		case JSON_OBJECT:
-			put_text(out, v->text, 0);
+			show_text(out, v->text, 0);
 			break;
 		}
 		fputc('\n', out);
@@ -85,7 +85,7 @@ show_phases(const struct json_value *phases, FILE *out)
 		if (phases->number == 0)
 			continue;
 		fprintf(out, "%s%lld ", front, (long long)phases->number);
-		put_text(out, phases->key, 0);
+		show_text(out, phases->key, 0);
 		front = ", ";
 	}
 	fputs(front[0] == ',' ? ")\n" : "\n", out);
@@ -99,13 +99,13 @@ show_status(const struct json_value *v, FILE *out)
 	char span[DURATION_MAX];
 
 	fputs("doorbelld ", out);
-	put_text(out, json_value_text(v, "version"), 0);
+	show_text(out, json_value_text(v, "version"), 0);
 	fprintf(
 	    out, ", process %lld, ", (long long)json_value_number(v, "pid"));
-	put_text(out, json_value_text(v, "mode"), 0);
+	show_text(out, json_value_text(v, "mode"), 0);
 	fprintf(out, ", for %s\nconfiguration ",
 	    duration(span, json_value_number(v, "uptime_ms")));
-	put_text(out, json_value_text(v, "config"), 0);
+	show_text(out, json_value_text(v, "config"), 0);
 	fprintf(out, "\nstress        %s\nsessions      %lld of %lld",
 	    json_value_is_true(v, "stress") ? "yes" : "no",
 	    (long long)json_value_number(v, "sessions"),
@@ -134,16 +134,16 @@ show_session(const struct json_value *s, FILE *out)
 
 	(void)snprintf(port, sizeof(port), "%lld",
 	    (long long)json_value_number(s, "port"));
-	put_text(out, json_value_text(s, "address"), 39);
+	show_text(out, json_value_text(s, "address"), 39);
 	fprintf(out, " %5s ", port);
-	put_text(out, json_value_text(s, "phase"), 8);
+	show_text(out, json_value_text(s, "phase"), 8);
 	fprintf(out, " %8s ", duration(span, json_value_number(s, "age_ms")));
-	put_text(out, json_value_text(s, "standing"), 8);
+	show_text(out, json_value_text(s, "standing"), 8);
 	fputc(' ', out);
 	for (failed = failed != NULL ? failed->first : NULL; failed != NULL;
 	     failed = failed->next) {
 		fputs(front, out);
-		put_text(out, failed->text, 0);
+		show_text(out, failed->text, 0);
 		front = ",";
 	}
 	fputs(front[0] == '\0' ? "-\n" : "\n", out);
@@ -186,7 +186,7 @@ put_user(FILE *out, int64_t uid)
 	const struct passwd *pw = getpwuid((uid_t)uid);
 
 	if (pw != NULL)
-		put_text(out, pw->pw_name, 0);
+		show_text(out, pw->pw_name, 0);
 	else
 		fprintf(out, "uid %lld", (long long)uid);
 }
@@ -196,9 +196,9 @@ show_rule(const struct json_value *rule, FILE *out)
 {
 	const struct json_value *until = json_value_get(rule, "until");
 
-	put_text(out, json_value_text(rule, "what"), 5);
+	show_text(out, json_value_text(rule, "what"), 5);
 	fputc(' ', out);
-	put_text(out, json_value_text(rule, "block"), 18);
+	show_text(out, json_value_text(rule, "block"), 18);
 	fputs(" until ", out);
 	if (until == NULL || until->kind != JSON_NUMBER)
 		fprintf(out, "%-19s", "it is forgotten");
@@ -210,7 +210,7 @@ show_rule(const struct json_value *rule, FILE *out)
 	put_time(out, json_value_number(rule, "since"));
 	if (json_value_text(rule, "note")[0] != '\0')
 		fputs(": ", out);
-	put_text(out, json_value_text(rule, "note"), 0);
+	show_text(out, json_value_text(rule, "note"), 0);
 	fputc('\n', out);
 }
 
@@ -242,7 +242,7 @@ show_rules(const struct json_value *v, FILE *out)
 static void
 show_forget(const struct json_value *v, FILE *out)
 {
-	put_text(out, json_value_text(v, "block"), 0);
+	show_text(out, json_value_text(v, "block"), 0);
 	fputs(json_value_is_true(v, "rule") ? ": the rule is gone\n"
 					    : ": there was no rule\n",
 	    out);
@@ -260,9 +260,9 @@ show_list(const struct json_value *l, FILE *out)
 	static const char *const numbers[] = {"queries", "listed", "only",
 	    "error_codes", "failures", "timeouts", "p50_ms", "p99_ms"};
 
-	put_text(out, json_value_text(l, "list"), 30);
+	show_text(out, json_value_text(l, "list"), 30);
 	fputc(' ', out);
-	put_text(out, json_value_text(l, "state"), 8);
+	show_text(out, json_value_text(l, "state"), 8);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		fprintf(
 		    out, " %8lld", (long long)json_value_number(l, numbers[i]));
@@ -290,12 +290,12 @@ show_explanation(const struct json_value *v, FILE *out)
 {
 	const struct json_value *line = json_value_get(v, "story");
 
-	put_text(out, json_value_text(v, "address"), 0);
+	show_text(out, json_value_text(v, "address"), 0);
 	fputs("\n", out);
 	for (line = line != NULL ? line->first : NULL; line != NULL;
 	     line = line->next) {
 		fputs("  ", out);
-		put_text(out, line->text, 0);
+		show_text(out, line->text, 0);
 		fputc('\n', out);
 	}
 }
@@ -306,7 +306,7 @@ static void
 show_version(const struct json_value *v, FILE *out)
 {
 	fputs("doorbelld ", out);
-	put_text(out, json_value_text(v, "version"), 0);
+	show_text(out, json_value_text(v, "version"), 0);
 	fputc('\n', out);
 }
 

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: ISC
 """The control socket: doorbellctl and a doorbelld that runs."""
 
+import fcntl
 import grp
 import os
-import pwd
+import pty
+import signal
 import socket
 import stat
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
 
 import processes
-from client import Client
 from ctl import Ctl
 from dns import Zone, listed
+from screener import ROOT
 from scripts import GREETING, TEASER
 from waiting import GENEROUS_S, until
 
@@ -608,3 +612,74 @@ def test_a_call_that_waits_ends_with_its_daemon(ring):
     ctl("drain")
     assert "the answer is not whole" in run.communicate(timeout=GENEROUS_S)[1]
     assert run.returncode == 1
+
+
+# --- for people --------------------------------------------------------------------
+def test_top(ring):
+    postfix, ctl = service(ring)
+    with postfix.connect(source="127.0.0.3") as client:
+        assert client.line() == TEASER
+        answer = ctl.json("top")
+        assert answer["worst"] == [
+            {"block": "127.0.0.3/32", "sessions": 1, "failed": 0}
+        ]
+        assert answer["sessions"] == 1
+        text = ctl("top", "--once")
+        assert "127.0.0.3/32" in text and "greet" in text
+        assert "\x1b" not in text
+    # A pipe is no terminal.
+    assert "\x1b" not in ctl("top")
+
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 8, 80, 0, 0))
+    run = subprocess.Popen(ctl.command("top"), stdout=slave)
+    os.close(slave)
+    seen = b""
+    while seen.count(b"\x1b[H\x1b[J") < 3:
+        seen += os.read(master, 4096)
+    # As many lines as there are, the cursor's apart.
+    assert seen.split(b"\x1b[H\x1b[J")[2].count(b"\n") <= 7
+    pid = ctl.json("version")["pid"]
+    ctl("drain")
+    until(lambda: not processes.is_alive(pid), "the end of doorbelld")
+    while b"no doorbelld answers" not in seen:
+        seen += os.read(master, 4096)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(GENEROUS_S) == -signal.SIGINT
+    os.close(master)
+    ctl("top", "--once", status=6)
+
+
+def test_bash_completes(ring):
+    postfix = ring.build()
+    ctl = Ctl(postfix.screener, postfix.config)
+
+    def completed(*words):
+        script = (
+            "doorbellctl() { %s \"$@\"; }; source %s/conf/doorbellctl.bash; "
+            "COMP_WORDS=(doorbellctl %s); COMP_CWORD=%d; _doorbellctl; "
+            'echo "${COMPREPLY[*]}"'
+            % (
+                ctl.program,
+                ROOT,
+                " ".join("'%s'" % w for w in words),
+                len(words),
+            )
+        )
+        run = subprocess.run(
+            ["bash", "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=GENEROUS_S,
+            check=True,
+        )
+        return run.stdout.split()
+
+    assert completed("sta") == ["status"]
+    assert completed("ca") == ["cache"]
+    assert completed("cache", "ex") == ["export"]
+    assert set(completed("postfix", "")) == {"enable", "disable", "status"}
+    assert completed("sessions", "--ph") == ["--phase"]
+    assert completed("-c", postfix.config, "expl") == ["explain"]
+    assert completed("-c", postfix.config[:-1]) == [postfix.config]
+    assert "status" in completed("")
