@@ -18,9 +18,9 @@
 
 struct map_link {
 	struct map_link *next;
-	uint64_t hash;
 	const void *key; /* inside the element, stable while stored */
 	uint32_t key_n;
+	uint32_t hash; /* the lower half */
 };
 
 struct map;

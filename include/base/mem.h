@@ -27,6 +27,10 @@ char *mem_printf(const char *format, ...)
 /* Frees; accepts NULL. Keeps errno. */
 void mem_free(void *p);
 
+/* Much was freed: let the kernel have it, which the allocator keeps else. Not for
+ * hot paths. */
+void mem_give_back(void);
+
 /* The struct that embeds *ptr as `member`: how callbacks find their owner
  * without a void pointer. */
 #define OWNER_OF(ptr, type, member) \

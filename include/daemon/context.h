@@ -48,6 +48,7 @@ struct doorbell {
 	struct loop_timer rest; /* from accepting */
 	struct loop_timer fork_retry;
 	struct mono swept_at; /* the last sweep of the cache began */
+	size_t sessions_peak; /* since memory was given back */
 	bool swept;
 	uint64_t log_drops; /* counted so far */
 	bool is_stale;      /* a changed table needs a new process */

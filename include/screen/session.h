@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "lookup/dnsbl.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "screen/checks.h"
@@ -51,7 +52,14 @@ enum session_tls {
 	SESSION_TLS_PROVEN /* enough was said inside */
 };
 
-struct greet; /* the phases' own state, while they last */
+/* The phases' own state, while they last. */
+struct greet {
+	struct dnsbl_ticket ticket;
+	struct dnsbl_score score; /* the last one heard */
+	bool asked;               /* there is, or will be, a score */
+	unsigned waiting;         /* a set, 0: for nothing any more */
+};
+
 struct dialogue;
 struct handoff;
 struct override;
@@ -59,30 +67,32 @@ struct replay;
 struct relay;
 
 struct session {
-	unsigned magic;   /* SESSION_MAGIC */
-	uint8_t phase;    /* enum phase */
-	uint8_t standing; /* enum standing */
-	uint8_t refusal;  /* enum verdict for RCPT, 0: none yet */
-	uint8_t farewell; /* enum verdict said at the end, 0: none */
-	uint8_t outcome;  /* enum counter: how it ends */
-	bool local;       /* a proxy's own connection, perhaps a health check */
-	bool quiet;       /* CONNECT is not written, and nothing to tell yet */
-	bool greeted;     /* the teaser was sent */
-	bool denied;      /* the access list rejects it, and that counts */
-	bool vetoed;      /* came to an address where nobody is handed off */
-	bool settled;     /* PASS and cache are done with */
-	bool passed_on;  /* the descriptor was sent to smtpd: do not touch it */
-	bool handed_off; /* and smtpd has it */
+	unsigned magic;    /* SESSION_MAGIC */
+	uint8_t phase;     /* enum phase */
+	uint8_t standing;  /* enum standing */
+	uint8_t refusal;   /* enum verdict for RCPT, 0: none yet */
+	uint8_t farewell;  /* enum verdict said at the end, 0: none */
+	uint8_t outcome;   /* enum counter: how it ends */
 	uint8_t turn_away; /* enum verdict for the first command, 0: none */
 	uint8_t tls;       /* enum session_tls */
-	bool late; /* gets smtpd only when it says something that needs one */
+	bool local : 1;    /* a proxy's own connection, maybe a health check */
+	bool quiet : 1;    /* CONNECT is not written, and nothing to tell yet */
+	bool greeted : 1;  /* the teaser was sent */
+	bool denied : 1;   /* the access list rejects it, and that counts */
+	bool vetoed : 1;   /* came to an address where nobody is handed off */
+	bool settled : 1;  /* PASS and cache are done with */
+	bool passed_on : 1;  /* sent to smtpd: the descriptor is not touched */
+	bool handed_off : 1; /* and smtpd has it */
+	bool late : 1; /* gets smtpd when it says something that needs one */
 	struct screen *screen;
 	struct policy *policy;
 	struct override *override; /* its network's settings; or NULL */
 	struct quota_client *client_entry;
 	const char *listed_by; /* the DNS list to name in the refusal */
-	union {                /* of the phase it is in */
-		struct greet *greet;
+	/* Of the phase it is in. The first is no pointer: most sessions are in
+	 * that phase for most of their time. */
+	union {
+		struct greet greet;
 		struct dialogue *dialogue;
 		struct handoff *handoff;
 		struct relay *relay;

@@ -132,7 +132,7 @@ map_free(struct map **map)
 }
 
 static struct map_link **
-home_of(const struct map *map, uint64_t hash)
+home_of(const struct map *map, uint32_t hash)
 {
 	if (map->old != NULL && (hash & map->old_mask) >= map->moved)
 		return &map->old[hash & map->old_mask];
@@ -168,7 +168,7 @@ begin_growing(struct map *map)
 {
 	struct map_link **buckets;
 
-	if (map->mask >= SIZE_MAX / 2)
+	if (map->mask >= UINT32_MAX / 2)
 		return;
 	buckets = mem_array((map->mask + 1) * 2, sizeof(struct map_link *));
 	if (buckets == NULL)
@@ -190,7 +190,7 @@ map_add(struct map *map, struct map_link *link, const void *key, size_t key_n)
 		begin_growing(map);
 	for (int i = 0; i < MOVED_PER_ADD && map->old != NULL; i++)
 		move_one_bucket(map);
-	link->hash = sip_hash(map->secret, key, key_n);
+	link->hash = (uint32_t)sip_hash(map->secret, key, key_n);
 	link->key = key;
 	link->key_n = (uint32_t)key_n;
 	push(home_of(map, link->hash), link);
@@ -201,7 +201,7 @@ map_add(struct map *map, struct map_link *link, const void *key, size_t key_n)
 struct map_link *
 map_find(const struct map *map, const void *key, size_t key_n)
 {
-	uint64_t hash = sip_hash(map->secret, key, key_n);
+	uint32_t hash = (uint32_t)sip_hash(map->secret, key, key_n);
 	struct map_link *link = *home_of(map, hash);
 
 	for (; link != NULL; link = link->next)

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -96,4 +97,10 @@ mem_free(void *p)
 
 	free(p);
 	errno = saved_errno;
+}
+
+void
+mem_give_back(void)
+{
+	(void)malloc_trim(0);
 }

@@ -8,7 +8,10 @@
 #include "daemon/reload.h"
 #include "daemon/watchdog.h"
 
-enum { HOUSEKEEPING_MS = 1000 };
+enum {
+	HOUSEKEEPING_MS = 1000,
+	FLOOD_SESSIONS = 1000 /* gone: about a megabyte */
+};
 
 static const struct config *
 config_now(const struct doorbell *d)
@@ -91,6 +94,21 @@ count_log_drops(struct doorbell *d)
 	d->log_drops = drops;
 }
 
+/* After a flood its memory is somebody else's. */
+static void
+give_memory_back(struct doorbell *d)
+{
+	size_t sessions = screen_session_count(d->screen);
+
+	if (d->sessions_peak > sessions + FLOOD_SESSIONS &&
+	    sessions < d->sessions_peak / 2) {
+		mem_give_back();
+		d->sessions_peak = sessions;
+	}
+	if (sessions > d->sessions_peak)
+		d->sessions_peak = sessions;
+}
+
 static void
 feed_watchdog(const struct doorbell *d)
 {
@@ -113,6 +131,7 @@ on_housekeeping(struct loop_timer *timer)
 	reload_tables(d);
 	systemd_tell(
 	    &d->systemd, screen_session_count(d->screen), d->screen->stress);
+	give_memory_back(d);
 }
 
 void

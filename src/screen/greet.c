@@ -13,14 +13,6 @@
 
 enum { WAIT_PREGREET = 1, WAIT_DNSBL = 2 };
 
-struct greet {
-	struct session *session;
-	struct dnsbl_ticket ticket;
-	struct dnsbl_score score; /* the last one heard */
-	bool asked;               /* there is, or will be, a score */
-	unsigned waiting;         /* WAIT_ bits */
-};
-
 static int64_t
 clamp(int64_t n, int64_t low, int64_t high)
 {
@@ -103,7 +95,7 @@ judge_score(struct session *s, const struct dnsbl_score *score)
 static enum phase
 greet_finish(struct session *s)
 {
-	struct greet *g = s->greet;
+	struct greet *g = &s->greet;
 	enum phase wish;
 
 	if (g->ticket.round != NULL) {
@@ -123,8 +115,8 @@ greet_finish(struct session *s)
 static enum phase
 stop_waiting(struct session *s, unsigned bits)
 {
-	s->greet->waiting &= ~bits;
-	return s->greet->waiting == 0 ? greet_finish(s) : PHASE_STAY;
+	s->greet.waiting &= ~bits;
+	return s->greet.waiting == 0 ? greet_finish(s) : PHASE_STAY;
 }
 
 static enum phase
@@ -133,7 +125,7 @@ on_score(struct session *s, const struct dnsbl_score *score)
 	const struct config *cfg = session_config(s);
 	bool listed;
 
-	if ((s->greet->waiting & WAIT_DNSBL) == 0 ||
+	if ((s->greet.waiting & WAIT_DNSBL) == 0 ||
 	    !score_is_decided(cfg, score))
 		return PHASE_STAY;
 	listed = score->low >= cfg->dnsbl_threshold;
@@ -146,10 +138,10 @@ on_score(struct session *s, const struct dnsbl_score *score)
 static void
 on_dnsbl(struct dnsbl_ticket *ticket, const struct dnsbl_score *score)
 {
-	struct greet *g = OWNER_OF(ticket, struct greet, ticket);
+	struct session *s = OWNER_OF(ticket, struct session, greet.ticket);
 
-	g->score = *score;
-	session_follow(g->session, on_score(g->session, score));
+	s->greet.score = *score;
+	session_follow(s, on_score(s, score));
 }
 
 /* Ask the lists, unless none of them can know the address. */
@@ -168,7 +160,7 @@ ask_lists(struct session *s)
 		checks_pass(&s->checks, CHECK_DNSBL, dnsbl_expiry(s, &none));
 		return;
 	}
-	if (dnsbl_start(s->policy->dnsbl, &s->client.addr, &s->greet->ticket,
+	if (dnsbl_start(s->policy->dnsbl, &s->client.addr, &s->greet.ticket,
 		on_dnsbl, &joined) < 0) {
 		const struct dnsbl_score none = {.missing = true};
 
@@ -178,30 +170,28 @@ ask_lists(struct session *s)
 	}
 	if (joined)
 		counters_bump(screen->counters, COUNTER_DNSBL_SHARED);
-	s->greet->asked = true;
-	s->greet->score = dnsbl_score_now(&s->greet->ticket);
-	if (!score_is_final(&s->greet->score))
-		s->greet->waiting |= WAIT_DNSBL;
+	s->greet.asked = true;
+	s->greet.score = dnsbl_score_now(&s->greet.ticket);
+	if (!score_is_final(&s->greet.score))
+		s->greet.waiting |= WAIT_DNSBL;
 }
 
 static enum phase
 greet_begin(struct session *s)
 {
 	session_mark(s);
-	if ((s->greet = mem_new(sizeof(*s->greet))) == NULL)
-		return verdict_close(s, VERDICT_NO_RESOURCES);
-	s->greet->session = s;
+	s->greet = (struct greet){.waiting = 0};
 	if (s->checks.state[CHECK_PREGREET] == CHECK_PENDING) {
 		const char *teaser = s->policy->teaser[s->screen->stress];
 
-		s->greet->waiting |= WAIT_PREGREET;
+		s->greet.waiting |= WAIT_PREGREET;
 		s->greeted = true;
 		if (stream_write(&s->stream, teaser, span_str(teaser).n) < 0)
 			return verdict_hang_up(s, EVENT_HANGUP_EARLY);
 	}
 	if (s->checks.state[CHECK_DNSBL] == CHECK_PENDING)
 		ask_lists(s);
-	if (s->greet->waiting == 0)
+	if (s->greet.waiting == 0)
 		return greet_finish(s);
 	if (stream_watch(&s->stream) < 0 ||
 	    loop_timer_start(&s->deadline, patience_greet_wait(s)) < 0)
@@ -215,7 +205,7 @@ on_early_talk(struct session *s)
 	struct span said = stream_peeked(&s->stream);
 	enum phase wish;
 
-	if ((s->greet->waiting & WAIT_PREGREET) == 0)
+	if ((s->greet.waiting & WAIT_PREGREET) == 0)
 		return PHASE_STAY;
 	session_log(s, EVENT_PREGREET,
 	    (struct journal_line){.number = (int64_t)said.n, .quoted = said});
@@ -243,11 +233,7 @@ greet_on_stream(struct session *s, enum stream_event event)
 static void
 greet_end(struct session *s)
 {
-	if (s->greet == NULL)
-		return;
-	dnsbl_cancel(&s->greet->ticket);
-	mem_free(s->greet);
-	s->greet = NULL;
+	dnsbl_cancel(&s->greet.ticket);
 }
 
 const struct phase_ops greet_phase = {
