@@ -59,6 +59,8 @@ class Stage:
                 "doorbell_dnsbl_action": "enforce",
                 "doorbell_dns_servers": self.rbldnsd.address,
                 "doorbell_dnsbl_skip_networks": "",
+                # A good client has the address of the test entry.
+                "doorbell_dnsbl_selftest_interval": "0s",
             }
         )
         self.postfix.main["smtpd_banner"] = "$myhostname ESMTP"
