@@ -37,7 +37,7 @@ override CFLAGS += -std=c11 -pthread -fno-common -fPIE \
 	-Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
 	-Wundef -Wvla -Wformat=2
 override LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now
-LDLIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lresolv
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lresolv -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 ifneq ($(WERROR),)
 override CFLAGS += -Werror

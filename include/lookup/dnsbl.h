@@ -60,6 +60,7 @@ struct dnsbl_ticket {
  * must not call back into dnsbl. Any of them may be NULL. */
 struct dnsbl_observer {
 	void (*asked)(const char *zone, void *arg);
+	void (*answered)(int64_t waited_ms, void *arg);
 	void (*listed)(const struct addr *client, const char *zone,
 	    const struct addr *as, void *arg); /* for each A record */
 	void (*failed)(const char *query_name, const char *zone,

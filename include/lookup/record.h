@@ -52,5 +52,9 @@ struct record_key record_key_of(
     const struct addr *a, unsigned ipv4_bits, unsigned ipv6_bits);
 /* "192.0.2.1" or "2001:db8::/64" again; 0, or -1 for strange bytes. */
 int record_key_block(struct span key, struct addr_block *block_r);
+#define RECORD_KEY_TEXT_MAX 52 /* with the NUL */
+/* The same as text; "?" for strange bytes. Returns `out`. */
+char *record_key_format(
+    const struct record_key *key, char out[RECORD_KEY_TEXT_MAX]);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "screen/offenders.h"
 #include "screen/session.h"
 
 #define PATIENCE_CONNECTIONS_MS (60 * 1000)   /* of connection_rate_limit */
@@ -21,6 +22,9 @@
 bool patience_is_suspect(const struct session *s);
 /* The client has failed a test, and that counts. */
 void patience_note_failure(struct session *s);
+/* For the list of the worst; never of allowed clients, or of a proxy's own
+ * connections. */
+void patience_note_offence(struct session *s, enum offence offence);
 /* Has it come too often in the last minute? If not, this time counts. */
 bool patience_is_rushed(struct session *s);
 /* Have it and its neighbours failed too often in the last hour? */

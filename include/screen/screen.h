@@ -20,6 +20,7 @@
 #include "screen/policy.h"
 #include "screen/quota.h"
 
+struct offenders;
 struct rate;
 struct session;
 TAILQ_HEAD(session_list, session);
@@ -49,6 +50,7 @@ struct screen {
 	    *policy; /* for new sessions; NULL until the first is set */
 	struct quota *quota;
 	struct rate *connections, *failures; /* of client prefixes, of late */
+	struct offenders *offenders;
 	struct crowd crowd;
 	size_t held_back; /* sessions whose reply is (screen/stutter.c) */
 	struct journal journal;

@@ -6,13 +6,21 @@
 /* Relaxed order is enough: each number stands alone, and a reader that sees
  * one of them a moment late loses nothing. */
 
-static const struct {
+struct counters_row {
 	const char *name;
 	const char *help;
-} rows[COUNTER_COUNT] = {
+};
+
+static const struct counters_row rows[COUNTER_COUNT] = {
 #define COUNTER(id, name, help) [COUNTER_##id] = {name, help},
 #include "base/counters.def"
 #undef COUNTER
+};
+
+static const struct counters_row wait_rows[HISTOGRAM_COUNT] = {
+#define HISTOGRAM(id, name, help) [HISTOGRAM_##id] = {name, help},
+#include "base/histograms.def"
+#undef HISTOGRAM
 };
 
 void
@@ -28,9 +36,9 @@ counters_add(struct counters *c, enum counter id, uint64_t n)
 }
 
 void
-counters_set(struct counters *c, enum counter id, uint64_t n)
+counters_note_wait(struct counters *c, enum histogram_id id, int64_t ms)
 {
-	atomic_store_explicit(&c->value[id], n, memory_order_relaxed);
+	histogram_note(&c->wait[id], ms);
 }
 
 uint64_t
@@ -49,4 +57,16 @@ const char *
 counters_help(enum counter id)
 {
 	return rows[id].help;
+}
+
+const char *
+counters_wait_name(enum histogram_id id)
+{
+	return wait_rows[id].name;
+}
+
+const char *
+counters_wait_help(enum histogram_id id)
+{
+	return wait_rows[id].help;
 }

@@ -142,15 +142,18 @@ static void
 query_hear(struct dnsbl_query *q, const struct resolver_answer *answer)
 {
 	struct dnsbl_round *round = q->round;
+	const struct dnsbl_observer *o = &round->bl->observer;
 	struct mono now = loop_now(round->bl->loop);
+	int64_t waited_ms = mono_between(q->question.asked_at, now);
 	struct addr found[RESOLVER_ADDR_MAX];
 	size_t n = keep_listings(q, answer, found);
 	int top = dnsbl_zone_top_weight(query_zone(q)->spec, found, n);
 	bool listed = top != DNSBL_NO_WEIGHT;
 
+	if (o->answered != NULL)
+		o->answered(waited_ms, o->arg);
 	query_tell(q,
-	    dnsbl_health_answered(query_health(q), listed,
-		mono_between(q->question.asked_at, now), now),
+	    dnsbl_health_answered(query_health(q), listed, waited_ms, now),
 	    NULL);
 	if (listed)
 		query_score(q, found, n, top);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lookup/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -116,4 +117,22 @@ record_key_block(struct span key, struct addr_block *block_r)
 		return -1;
 	*block_r = block;
 	return 0;
+}
+
+char *
+record_key_format(const struct record_key *key, char out[RECORD_KEY_TEXT_MAX])
+{
+	struct addr_block block;
+	char text[ADDR_TEXT_MAX];
+
+	if (record_key_block(
+		span_of((const char *)key->bytes, key->n), &block) < 0)
+		(void)snprintf(out, RECORD_KEY_TEXT_MAX, "?");
+	else if (block.bits == addr_bits(&block.base))
+		(void)snprintf(out, RECORD_KEY_TEXT_MAX, "%s",
+		    addr_format(&block.base, text));
+	else
+		(void)snprintf(out, RECORD_KEY_TEXT_MAX, "%s/%u",
+		    addr_format(&block.base, text), (unsigned)block.bits);
+	return out;
 }

@@ -69,6 +69,15 @@ ask_access_list(struct session *s)
 	return fact;
 }
 
+static enum phase
+turn_away_flood(
+    struct session *s, bool permitted, enum journal_event event, enum verdict v)
+{
+	if (!permitted)
+		patience_note_offence(s, OFFENCE_FLOOD);
+	return turn_away(s, event, v);
+}
+
 /* What the access list says: PHASE_HANDOFF, PHASE_DONE, or go on. */
 static enum phase
 follow_access_list(struct session *s, const struct access_fact *fact)
@@ -153,6 +162,7 @@ ask_cache(struct session *s)
 static enum phase
 admit_begin(struct session *s)
 {
+	bool permitted;
 	struct access_fact fact;
 	const struct rule *rule;
 	enum phase wish;
@@ -163,11 +173,14 @@ admit_begin(struct session *s)
 		return turn_away(s, EVENT_FAMILY, VERDICT_NO_RESOURCES);
 	fact = ask_access_list(s);
 	rule = find_rule(s, &fact);
+	permitted =
+	    fact.verdict == ACCESS_PERMIT || (rule != NULL && rule->allow);
 	if (client_has_too_many(s))
-		return turn_away(s, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
-	if (fact.verdict != ACCESS_PERMIT && (rule == NULL || !rule->allow) &&
-	    patience_is_rushed(s))
-		return turn_away(s, EVENT_REJECT_RATE, VERDICT_RUSHED);
+		return turn_away_flood(
+		    s, permitted, EVENT_REJECT_COUNT, VERDICT_TOO_MANY);
+	if (!permitted && patience_is_rushed(s))
+		return turn_away_flood(
+		    s, permitted, EVENT_REJECT_RATE, VERDICT_RUSHED);
 	if ((wish = follow_access_list(s, &fact)) != PHASE_STAY ||
 	    (wish = follow_rule(s, rule)) != PHASE_STAY)
 		return wish;

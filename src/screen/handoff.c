@@ -223,6 +223,8 @@ on_answer(struct fdpass *pass, bool taken)
 	}
 	s->handed_off = true;
 	s->screen->handoffs.window++;
+	counters_note_wait(s->screen->counters, HISTOGRAM_HANDOFF_WAIT,
+	    mono_between(h->since, loop_now(s->screen->loop)));
 	session_follow(s, PHASE_DONE);
 }
 

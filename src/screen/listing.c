@@ -16,6 +16,15 @@ on_asked(const char *zone, void *arg)
 }
 
 static void
+on_answered(int64_t waited_ms, void *arg)
+{
+	struct policy *policy = arg;
+
+	counters_note_wait(
+	    policy->screen->counters, HISTOGRAM_DNSBL_ANSWER, waited_ms);
+}
+
+static void
 on_listed(const struct addr *client, const char *zone, const struct addr *as,
     void *arg)
 {
@@ -111,6 +120,7 @@ listing_observer(struct policy *policy)
 {
 	return (struct dnsbl_observer){
 	    .asked = on_asked,
+	    .answered = on_answered,
 	    .listed = on_listed,
 	    .failed = on_failed,
 	    .timed_out = on_timed_out,

@@ -31,6 +31,16 @@ patience_note_failure(struct session *s)
 		    screen->failures, session_key(s), loop_now(screen->loop));
 }
 
+void
+patience_note_offence(struct session *s, enum offence offence)
+{
+	struct screen *screen = s->screen;
+
+	if (!s->local && s->standing != STANDING_ALLOWED)
+		offenders_note(screen->offenders, session_key(s), offence,
+		    loop_now(screen->loop));
+}
+
 bool
 patience_is_rushed(struct session *s)
 {

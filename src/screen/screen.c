@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "screen/offenders.h"
 #include "screen/patience.h"
 #include "screen/rate.h"
 #include "screen/replay.h"
@@ -19,6 +20,7 @@ free_counts(struct screen *screen)
 	quota_free(&screen->quota);
 	rate_free(&screen->connections);
 	rate_free(&screen->failures);
+	offenders_free(&screen->offenders);
 }
 
 struct screen *
@@ -32,8 +34,11 @@ screen_new(const struct screen_options *o)
 	screen->connections =
 	    rate_new(PATIENCE_CONNECTIONS_MS, RATE_ENTRIES_MAX);
 	screen->failures = rate_new(PATIENCE_FAILURES_MS, RATE_ENTRIES_MAX);
+	screen->offenders =
+	    offenders_new(OFFENDERS_MAX, OFFENDERS_HALF_LIFE_MS);
 	if (screen->quota == NULL || screen->connections == NULL ||
-	    screen->failures == NULL || crowd_init(&screen->crowd) < 0) {
+	    screen->failures == NULL || screen->offenders == NULL ||
+	    crowd_init(&screen->crowd) < 0) {
 		free_counts(screen);
 		mem_free(screen);
 		return NULL;

@@ -201,8 +201,6 @@ session_leave(struct session *s)
 	crowd_leave(s);
 	TAILQ_REMOVE(&screen->sessions, s, others);
 	quota_leave(screen->quota, s->client_entry);
-	counters_set(
-	    screen->counters, COUNTER_HELD, quota_sessions(screen->quota));
 }
 
 /* Not before the tick has ended: a session may have come to its end inside a
@@ -323,8 +321,6 @@ session_new(struct screen *screen, int fd, const struct endpoint *client,
 	TAILQ_INSERT_TAIL(&screen->sessions, s, others);
 	stream_init(&s->stream, screen->loop, fd, on_stream);
 	loop_timer_init(&s->deadline, screen->loop, on_deadline);
-	counters_set(
-	    screen->counters, COUNTER_HELD, quota_sessions(screen->quota));
 	screen_update_stress(screen);
 	session_mark(s);
 	s->begun = s->phase_since;

@@ -125,11 +125,21 @@ shortest_pass(const struct session *s)
 	return wall_after(clock_wall(), least / 1000);
 }
 
+static enum offence
+offence_of(enum check_id id)
+{
+	if (checks_is_deep(id))
+		return OFFENCE_PROTOCOL;
+	return id == CHECK_DNSBL ? OFFENCE_LISTED : OFFENCE_PREGREET;
+}
+
 enum phase
 verdict_weigh(struct session *s, enum check_id id)
 {
 	enum config_action action = checks_action(session_config(s), id);
 
+	if (s->checks.state[id] == CHECK_PENDING)
+		patience_note_offence(s, offence_of(id));
 	if (action != ACTION_IGNORE && s->checks.state[id] != CHECK_FAILED)
 		patience_note_failure(s);
 	if (action != ACTION_IGNORE)
@@ -150,6 +160,7 @@ verdict_denylisted(struct session *s)
 	    (enum config_action)session_config(s)->denylist_action;
 
 	s->denied = action != ACTION_IGNORE;
+	patience_note_offence(s, OFFENCE_DENIED);
 	return act(s, action, VERDICT_DENYLIST);
 }
 
@@ -182,6 +193,7 @@ verdict_settle(struct session *s)
 		is_new = s->checks.is_new && s->client_entry->passed_new++ == 0;
 		session_log(s, is_new ? EVENT_PASS_NEW : EVENT_PASS_OLD,
 		    (struct journal_line){0});
+		offenders_forgive(screen->offenders, session_key(s));
 	}
 	if (screen->cache == NULL ||
 	    !checks_outcome(&s->checks, session_config(s), &record))
@@ -202,6 +214,13 @@ is_plain_hang_up(int error)
 	       error == EPROTO; /* of TLS */
 }
 
+static void
+note_wait(const struct session *s, enum histogram_id id)
+{
+	counters_note_wait(s->screen->counters, id,
+	    mono_between(s->begun, loop_now(s->screen->loop)));
+}
+
 enum phase
 verdict_hang_up(struct session *s, enum journal_event event)
 {
@@ -211,8 +230,11 @@ verdict_hang_up(struct session *s, enum journal_event event)
 		session_log(s, EVENT_WRITE_ERROR,
 		    (struct journal_line){.quoted = span_str(strerror(error))});
 	session_log(s, event, (struct journal_line){0});
+	if (s->phase == PHASE_GREET)
+		patience_note_offence(s, OFFENCE_HANGUP);
 	verdict_settle(s);
 	s->outcome = COUNTER_HUNG_UP;
+	note_wait(s, HISTOGRAM_HANGUP_DELAY);
 	return PHASE_DONE;
 }
 
@@ -223,6 +245,7 @@ verdict_conclude(struct session *s)
 	    checks_any(&s->checks, CHECK_DEEP, CHECK_PENDING))
 		return PHASE_DIALOGUE;
 	verdict_settle(s);
+	note_wait(s, HISTOGRAM_STRANGER_WAIT);
 	return verdict_hand_on(s);
 }
 

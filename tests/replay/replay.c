@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "config/config.h"
+#include "screen/offenders.h"
 #include "screen/screen.h"
 #include "screen/session.h"
 #include "support/fake_clock.h"
@@ -275,18 +276,15 @@ static void
 check_sum(struct play *p)
 {
 	static const enum counter ends[] = {COUNTER_HANDED_OFF, COUNTER_RELAYED,
-	    COUNTER_REFUSED, COUNTER_HUNG_UP, COUNTER_SHED, COUNTER_HELD};
+	    COUNTER_REFUSED, COUNTER_HUNG_UP, COUNTER_SHED};
 	uint64_t came = counters_read(&p->counters, COUNTER_CONNECTIONS);
-	uint64_t sum = 0;
+	uint64_t sum = screen_session_count(p->screen);
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
 		sum += counters_read(&p->counters, ends[i]);
 	if (sum != came)
 		complain(p, "%llu connections, but %llu are accounted for",
 		    (unsigned long long)came, (unsigned long long)sum);
-	if (counters_read(&p->counters, COUNTER_HELD) !=
-	    screen_session_count(p->screen))
-		complain(p, "sessions_held is wrong");
 }
 
 static struct guest *
@@ -718,6 +716,45 @@ expect_counter(struct play *p, struct word *w, size_t n)
 	complain(p, "no such counter");
 }
 
+/* expect waits NAME N */
+static void
+expect_waits(struct play *p, struct word *w, size_t n)
+{
+	for (unsigned id = 0; n > 0 && id < HISTOGRAM_COUNT; id++) {
+		if (strcmp(counters_wait_name((enum histogram_id)id),
+			w[0].text) == 0) {
+			expect_number(p, w + 1, n - 1,
+			    histogram_count(&p->counters.wait[id]), w[0].text);
+			return;
+		}
+	}
+	complain(p, "no such waits");
+}
+
+/* expect worst ["PREFIX" OFFENCE N ...] */
+static void
+expect_worst(struct play *p, struct word *w, size_t n)
+{
+	struct offender worst;
+	char text[RECORD_KEY_TEXT_MAX];
+
+	if (offenders_worst(
+		p->screen->offenders, &worst, 1, loop_now(p->loop)) == 0) {
+		if (n > 0)
+			complain(p, "nobody has misbehaved");
+		return;
+	}
+	(void)record_key_format(&worst.key, text);
+	if (n == 0 || strcmp(w[0].text, text) != 0)
+		complain(p, "the worst is %s", text);
+	for (size_t i = 1; i + 1 < n; i += 2)
+		for (int k = 0; k < OFFENCE_COUNT; k++)
+			if (strcmp(offenders_word((enum offence)k),
+				w[i].text) == 0)
+				expect_number(
+				    p, w + i + 1, 1, worst.count[k], w[i].text);
+}
+
 static void
 expect_unread(struct play *p, struct word *w, size_t n)
 {
@@ -746,6 +783,8 @@ static const struct verb expectations[] = {
     {"waiting", expect_waiting},
     {"sessions", expect_sessions},
     {"counter", expect_counter},
+    {"waits", expect_waits},
+    {"worst", expect_worst},
     {"unread", expect_unread},
     {NULL, NULL},
 };

@@ -30,30 +30,39 @@ test_each_counts_alone(void **state)
 }
 
 static bool
-is_metric_name(const char *name)
+is_metric_name(const char *name, const char *ending)
 {
-	static const char total[] = "_total";
 	size_t n = strlen(name);
 
 	for (const char *p = name; *p != '\0'; p++)
 		if (text_is_digit(*p) || (*p != '_' && !text_is_alnum(*p)) ||
 		    *p != text_lower(*p))
 			return false;
-	return n > strlen(total) &&
-	       (strcmp(name + n - strlen(total), total) == 0) !=
-		   (strcmp(name, "sessions_held") == 0);
+	return n > strlen(ending) &&
+	       strcmp(name + n - strlen(ending), ending) == 0;
 }
 
 static void
-test_gauge_goes_up_and_down(void **state)
+test_waits(void **state)
 {
 	struct counters c = {0};
 
 	(void)state;
-	counters_set(&c, COUNTER_HELD, 7);
-	assert_int_equal(counters_read(&c, COUNTER_HELD), 7);
-	counters_set(&c, COUNTER_HELD, 2);
-	assert_int_equal(counters_read(&c, COUNTER_HELD), 2);
+	counters_note_wait(&c, HISTOGRAM_HANDOFF_WAIT, 3);
+	assert_int_equal(histogram_count(&c.wait[HISTOGRAM_HANDOFF_WAIT]), 1);
+	for (int i = 0; i < HISTOGRAM_COUNT; i++)
+		if (i != HISTOGRAM_HANDOFF_WAIT)
+			assert_int_equal(histogram_count(&c.wait[i]), 0);
+}
+
+static void
+check_row(const char *name, const char *help, const char *ending)
+{
+	if (!is_metric_name(name, ending))
+		fail_msg("\"%s\" is no name for a metric", name);
+	if (help[0] == '\0' || help[strlen(help) - 1] != '.' ||
+	    strpbrk(help, "\n\\\"") != NULL)
+		fail_msg("%s: help is no plain sentence", name);
 }
 
 static void
@@ -62,17 +71,15 @@ test_rows_are_fit_for_export(void **state)
 	(void)state;
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		const char *name = counters_name((enum counter)i);
-		const char *help = counters_help((enum counter)i);
 
-		if (!is_metric_name(name))
-			fail_msg("\"%s\" is no name for a metric", name);
-		if (help[0] == '\0' || help[strlen(help) - 1] != '.' ||
-		    strpbrk(help, "\n\\\"") != NULL)
-			fail_msg("%s: help is no plain sentence", name);
+		check_row(name, counters_help((enum counter)i), "_total");
 		for (int j = 0; j < i; j++)
 			if (strcmp(counters_name((enum counter)j), name) == 0)
 				fail_msg("%s is there twice", name);
 	}
+	for (int i = 0; i < HISTOGRAM_COUNT; i++)
+		check_row(counters_wait_name((enum histogram_id)i),
+		    counters_wait_help((enum histogram_id)i), "_seconds");
 }
 
 int
@@ -80,7 +87,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_counts_alone),
-	    cmocka_unit_test(test_gauge_goes_up_and_down),
+	    cmocka_unit_test(test_waits),
 	    cmocka_unit_test(test_rows_are_fit_for_export),
 	};
 

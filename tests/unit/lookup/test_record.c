@@ -193,6 +193,35 @@ strange_keys_are_refused(void **state)
 	}
 }
 
+static void
+keys_as_text(void **state)
+{
+	static const struct {
+		const char *addr;
+		unsigned ipv4_bits, ipv6_bits;
+		const char *text;
+	} cases[] = {
+	    {"192.0.2.1", 32, 64, "192.0.2.1"},
+	    {"192.0.2.1", 24, 64, "192.0.2.0/24"},
+	    {"2001:db8:1:2:ffff:ffff:ffff:ffff", 32, 64, "2001:db8:1:2::/64"},
+	    {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 32, 127,
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127"},
+	};
+	char text[RECORD_KEY_TEXT_MAX];
+	struct record_key strange = {.n = 3};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct addr a = addr_of(cases[i].addr);
+		struct record_key key =
+		    record_key_of(&a, cases[i].ipv4_bits, cases[i].ipv6_bits);
+
+		assert_string_equal(
+		    record_key_format(&key, text), cases[i].text);
+	}
+	assert_string_equal(record_key_format(&strange, text), "?");
+}
+
 int
 main(void)
 {
@@ -200,6 +229,7 @@ main(void)
 	    cmocka_unit_test(what_is_encoded_is_decoded),
 	    cmocka_unit_test(bytes_on_disk_are_fixed),
 	    cmocka_unit_test(strange_bytes_are_no_record),
+	    cmocka_unit_test(keys_as_text),
 	    cmocka_unit_test(last_is_the_latest_slot),
 	    cmocka_unit_test(merging_keeps_the_later),
 	    cmocka_unit_test(keys_are_blocks),
