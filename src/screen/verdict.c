@@ -172,6 +172,7 @@ verdict_denied_by_rule(struct session *s)
 	    (enum config_action)session_config(s)->denylist_action;
 
 	s->denied = true;
+	patience_note_offence(s, OFFENCE_DENIED);
 	return act(s, action == ACTION_IGNORE ? ACTION_ENFORCE : action,
 	    VERDICT_DENYLIST);
 }
