@@ -29,6 +29,9 @@ enum phase verdict_weigh(struct session *s, enum check_id id);
 enum phase verdict_denylisted(struct session *s);
 /* Somebody has denied the client by hand: the same, but never ignored. */
 enum phase verdict_denied_by_rule(struct session *s);
+/* It has failed, or is rejected: nothing that it may still do will bring it to
+ * smtpd. */
+bool verdict_is_against(const struct session *s);
 /* End the session with this verdict's reply. */
 enum phase verdict_close(struct session *s, enum verdict v);
 /* The client has left, or its connection broke: say so (`event` is the HANGUP of

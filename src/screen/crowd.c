@@ -41,15 +41,6 @@ crowd_clear(struct crowd *crowd)
 }
 
 /* --- places ---------------------------------------------------------------- */
-/* Nothing that it may still do would bring it to smtpd. */
-static bool
-has_failed(const struct session *s)
-{
-	return s->refusal != VERDICT_NONE || s->vetoed || s->denied ||
-	       s->turn_away != VERDICT_NONE ||
-	       checks_any(&s->checks, CHECK_ANY, CHECK_FAILED);
-}
-
 static enum crowd_rank
 rank_of(const struct session *s)
 {
@@ -57,11 +48,11 @@ rank_of(const struct session *s)
 	case PHASE_PROXY:
 		return CROWD_NAMELESS;
 	case PHASE_GREET:
-		return has_failed(s) ? CROWD_FAILED : CROWD_UNTESTED;
+		return verdict_is_against(s) ? CROWD_FAILED : CROWD_UNTESTED;
 	case PHASE_DIALOGUE:
 		if (s->replay != NULL)
 			break;
-		return has_failed(s) ? CROWD_FAILED : CROWD_ENGINE;
+		return verdict_is_against(s) ? CROWD_FAILED : CROWD_ENGINE;
 	default:
 		break;
 	}
@@ -209,7 +200,7 @@ find_worst(const struct screen *screen, const struct session *newcomer)
 
 	if ((s = TAILQ_FIRST(&crowd->failed)) != NULL)
 		return s;
-	if (newcomer != NULL && has_failed(newcomer))
+	if (newcomer != NULL && verdict_is_against(newcomer))
 		return NULL;
 	if ((s = older_than(&crowd->engine, screen, CROWD_IDLE_MS)) != NULL)
 		return s;

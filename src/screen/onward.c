@@ -28,18 +28,10 @@ onward_clear(struct onward *o)
 	buf_clear(&o->mail);
 }
 
-static bool
-has_failed(const struct session *s)
-{
-	return s->refusal != VERDICT_NONE || s->vetoed || s->denied ||
-	       s->turn_away != VERDICT_NONE ||
-	       checks_any(&s->checks, CHECK_ANY, CHECK_FAILED);
-}
-
 bool
 onward_is_open(const struct session *s)
 {
-	return !has_failed(s) &&
+	return !verdict_is_against(s) &&
 	       (s->late ||
 		   session_config(s)->deep_pass_action == DEEP_PASS_RELAY);
 }

@@ -86,6 +86,14 @@ verdict_plain(enum verdict v, char text[VERDICT_TEXT_MAX])
 	return (size_t)n;
 }
 
+bool
+verdict_is_against(const struct session *s)
+{
+	return s->refusal != VERDICT_NONE || s->vetoed || s->denied ||
+	       s->turn_away != VERDICT_NONE ||
+	       checks_any(&s->checks, CHECK_ANY, CHECK_FAILED);
+}
+
 enum phase
 verdict_close(struct session *s, enum verdict v)
 {
