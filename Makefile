@@ -29,13 +29,16 @@ V ?=
 VERSION := 0.1.0
 B ?= build/$(or $(SAN),plain)
 
-PACKAGES := libevent_core libcares lmdb libpcre2-8 libssl libcrypto
+PACKAGES := libevent_core libcares lmdb libpcre2-8 libssl libcrypto libseccomp
 override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DDOORBELL_VERSION='"$(VERSION)"'
 override CFLAGS += -std=c11 -pthread -fno-common -fPIE \
 	-fstack-protector-strong -fstack-clash-protection \
 	-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
 	-Wundef -Wvla -Wformat=2
+ifeq ($(shell uname -m),x86_64)
+override CFLAGS += -fcf-protection=full
+endif
 override LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now
 LDLIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lresolv -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
@@ -51,6 +54,7 @@ SAN_FLAGS_count := -fsanitize-coverage=trace-pc -Wno-maybe-uninitialized
 SAN_FLAGS_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 ifneq ($(SAN),)
 override CFLAGS += $(SAN_FLAGS_$(SAN)) -O1 -fno-omit-frame-pointer
+override CPPFLAGS += -DDOORBELL_INSTRUMENTED
 override LDFLAGS += $(SAN_FLAGS_$(SAN))
 else
 override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2

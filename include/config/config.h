@@ -32,6 +32,8 @@ enum config_action { ACTION_IGNORE, ACTION_ENFORCE, ACTION_DROP };
 /* deep_pass_action. */
 enum config_deep_pass { DEEP_PASS_RELAY, DEEP_PASS_DEFER };
 
+enum config_sandbox { SANDBOX_YES, SANDBOX_LOG, SANDBOX_NO };
+
 struct config {
 #define OWN(field, type, ...) param_##type field;
 #define SHARED(field, type, ...) param_##type field;

@@ -14,6 +14,7 @@
 #include "daemon/logging.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "daemon/sandbox.h"
 #include "daemon/steering.h"
 #include "screen/crowd.h"
 #include "daemon/watchdog.h"
@@ -341,6 +342,22 @@ on_sighup(struct loop_signal *sig)
 		reload_config(d);
 }
 
+/* The last thing before the first client: from here on a way into this process
+ * leads nowhere else. */
+static void
+confine(const struct doorbell *d)
+{
+	enum config_sandbox how =
+	    (enum config_sandbox)config_under(d->config, false)->sandbox;
+	struct errtext why;
+
+	if (how == SANDBOX_NO || sandbox_is_watched())
+		return;
+	if (sandbox_enter(how == SANDBOX_LOG, &why) < 0)
+		log_warning(
+		    "doorbell_sandbox: %s; going on without it", why.text);
+}
+
 static int
 start(struct doorbell *d, struct errtext *why)
 {
@@ -362,6 +379,7 @@ start(struct doorbell *d, struct errtext *why)
 	if (listeners_start(&d->listeners, &listen_ops, d, why) < 0)
 		return -1;
 	housekeeping_start(d);
+	confine(d);
 	systemd_ready(&d->systemd, d->loop);
 	return 0;
 }

@@ -311,6 +311,15 @@ class Postfix:
     def pids(self, command):
         return processes.children(self.master, command)
 
+    def drainers(self):
+        """Screeners that master(8) does not know any more."""
+        known = self.pids(self.program)
+        return [
+            pid
+            for pid in self.leftovers()
+            if pid not in known and processes.command(pid) == self.program
+        ]
+
     # --- clients and mail ----------------------------------------------------
     def connect(self, source="127.0.0.2", host="127.0.0.1", **more):
         if ":" in host and source == "127.0.0.2":

@@ -50,7 +50,6 @@ def test_check_of_a_good_configuration_is_silent(ring):
         ),
         ("doorbell_greet_wait = 0s", 1, "F:2: error: "),
         ("doorbell_greet_action = frob", 1, "F:2: error: "),
-        ("doorbell_failure_rate_limit = 5", 0, "F:2: warning: "),
         ("doorbell_access_list = frobnicate", 1, "F:2: error: doorbell_access_list: "),
         ("doorbell_access_list = mysql:/x", 1, "F:2: error: "),
         ("doorbell_access_list = cidr:/not/there", 1, "/not/there: error: "),

@@ -74,19 +74,9 @@ def test_pass_earned_in_the_draining_process_is_kept(ring):
     assert held.line() == GREETING
     held.deliver(subject="held")
     # The last second of passes may be lost to kill -9, but never here.
-    until(lambda: not _drainers(postfix), "the end of the draining process")
+    until(lambda: not postfix.drainers(), "the end of the draining process")
     passes(postfix, PASS_OLD, subject="again", source="127.0.0.2")
     passes(postfix, PASS_OLD, subject="again", source="127.0.0.3")
-
-
-def _drainers(postfix):
-    """Screeners that master(8) does not know any more."""
-    known = postfix.pids(postfix.program)
-    return [
-        pid
-        for pid in postfix.leftovers()
-        if pid not in known and processes.command(pid) == postfix.program
-    ]
 
 
 def test_reload_keeps_a_refused_dialogue_going(ring):
@@ -134,7 +124,7 @@ def test_reload_after_reload_starts_no_more_than_one_process_each(ring):
         postfix.reload()
         gone(pid)
         # The pass may still be on its way to the disk.
-        until(lambda: not _drainers(postfix), "the end of the drainer")
+        until(lambda: not postfix.drainers(), "the end of the drainer")
     assert len(postfix.log.find(r"doorbelld \S+ starting.*")) == 4
 
 

@@ -3,7 +3,7 @@
 set -eu
 
 build="gcc make libc6-dev pkg-config libevent-dev libc-ares-dev liblmdb-dev
-	libpcre2-dev libssl-dev"
+	libpcre2-dev libssl-dev libseccomp-dev"
 mail="postfix postfix-lmdb postfix-pcre rbldnsd python3"
 tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 	valgrind mandoc procps iproute2 python3-pytest python3-pytest-xdist
