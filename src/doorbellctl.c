@@ -155,7 +155,7 @@ ask_with(const struct request *r, const struct site *site, struct buf *body)
 		return top_run(path, r);
 	if ((status = ask_daemon(path, r, body, &why)) == CONTROL_DONE)
 		return print_answer(r, body);
-	(void)complain(&why, status);
+	(void)complain(&why, (int)status);
 	if (status == CONTROL_NOBODY && site->is_service)
 		fprintf(stderr, "doorbellctl: under master(8) the next client"
 				" starts it\n");
