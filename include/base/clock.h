@@ -21,6 +21,8 @@ struct wall {
 /* The only place that asks the kernel for the time. */
 struct mono clock_mono(void);
 struct wall clock_wall(void);
+/* Since the epoch as well, for what must differ between two processes. */
+uint64_t clock_wall_ns(void);
 
 static inline struct mono
 mono_after(struct mono t, int64_t ms)

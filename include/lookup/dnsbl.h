@@ -89,6 +89,8 @@ void dnsbl_unref(struct dnsbl **bl);
 size_t dnsbl_zone_count(const struct dnsbl *bl);
 /* i-th bit of `listed_by`. */
 const struct dnsbl_health *dnsbl_zone_health(const struct dnsbl *bl, size_t i);
+/* Whether one of its answers can raise a score. */
+bool dnsbl_zone_blames(const struct dnsbl *bl, size_t i);
 /* Rounds that begin from now on wait this long for answers. */
 void dnsbl_set_timeout(struct dnsbl *bl, int64_t timeout_ms);
 /* Test the zones now and from time to time; 0: do not, any more. */

@@ -2,9 +2,10 @@
 /* screen/footer.h - what is added to each 4xx and 5xx reply (reject_footer).
  *
  * The text comes from the first of the reject_footer_maps that knows the reply,
- * or else from reject_footer. In it $client_address, $client_port, $localtime
- * and $server_name stand for their values, in the notation of main.cf; what
- * expansion_filter does not allow in a value becomes '_'.
+ * or else from reject_footer. In it $client_address, $client_port, $localtime,
+ * $server_name, $session_id and $dnsbl_reasons stand for their values, in the
+ * notation of main.cf; what expansion_filter does not allow in a value becomes
+ * '_'.
  *
  * Owns:    its tables.
  * Errors:  NULL with *why. A text that makes no sense is no footer, and a line

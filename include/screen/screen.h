@@ -59,6 +59,7 @@ struct screen {
 	struct session_list sessions; /* alive, oldest first */
 	struct session_list ended;    /* freed after this tick */
 	struct loop_later reaper;     /* by this */
+	uint64_t next_ident;          /* of a session (base/ident.h) */
 	bool crowded;                 /* by the number of sessions */
 	bool stress;                  /* or because smtpd is behind */
 	screen_empty_fn *on_empty;    /* set while draining */

@@ -75,6 +75,7 @@ struct session {
 	uint8_t outcome;   /* enum counter: how it ends */
 	uint8_t turn_away; /* enum verdict for the first command, 0: none */
 	uint8_t tls;       /* enum session_tls */
+	uint8_t blamed;    /* in listed_by: the list to name in the refusal */
 	bool local : 1;    /* a proxy's own connection, maybe a health check */
 	bool quiet : 1;    /* CONNECT is not written, and nothing to tell yet */
 	bool greeted : 1;  /* the teaser was sent */
@@ -88,7 +89,8 @@ struct session {
 	struct policy *policy;
 	struct override *override; /* its network's settings; or NULL */
 	struct quota_client *client_entry;
-	const char *listed_by; /* the DNS list to name in the refusal */
+	uint64_t ident;     /* its name in logs and replies */
+	uint64_t listed_by; /* DNS lists that make it fail, as a set */
 	/* Of the phase it is in. The first is no pointer: most sessions are in
 	 * that phase for most of their time. */
 	union {
@@ -137,6 +139,8 @@ void session_follow(struct session *s, enum phase wish);
 /* Free at once, whatever the phase: only when the screen is torn down. */
 void session_free(struct session *s);
 
+/* The DNS list to name in the refusal, as the configuration has it; "" if none. */
+const char *session_blamed_zone(const struct session *s);
 /* How the cache and the tables of rates know the client. */
 const struct record_key *session_key(const struct session *s);
 /* The configuration in force for this session, under the present stress. */

@@ -31,3 +31,11 @@ clock_wall(void)
 {
 	return (struct wall){reading(CLOCK_REALTIME).tv_sec};
 }
+
+uint64_t
+clock_wall_ns(void)
+{
+	struct timespec t = reading(CLOCK_REALTIME);
+
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}

@@ -167,6 +167,12 @@ dnsbl_zone_health(const struct dnsbl *bl, size_t i)
 	return bl->health[i];
 }
 
+bool
+dnsbl_zone_blames(const struct dnsbl *bl, size_t i)
+{
+	return bl->zones[i].high > 0;
+}
+
 int
 dnsbl_start(struct dnsbl *bl, const struct addr *client,
     struct dnsbl_ticket *ticket, dnsbl_fn *fn, bool *joined_r)

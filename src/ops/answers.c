@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ident.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "ops/explain_answer.h"
@@ -181,7 +182,10 @@ write_endpoint(const struct endpoint *e, const char *address, const char *port,
 static void
 write_session(const struct session *s, struct mono now, struct json *j)
 {
+	char ident[IDENT_TEXT_MAX];
+
 	json_object(j, NULL);
+	json_text(j, "session", ident_format(s->ident, ident));
 	write_endpoint(&s->client, "address", "port", j);
 	write_endpoint(&s->server, "server_address", "server_port", j);
 	json_text(j, "phase", session_phase_name((enum phase)s->phase));

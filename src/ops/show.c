@@ -134,6 +134,8 @@ show_session(const struct json_value *s, FILE *out)
 
 	(void)snprintf(port, sizeof(port), "%lld",
 	    (long long)json_value_number(s, "port"));
+	show_text(out, json_value_text(s, "session"), 11);
+	fputc(' ', out);
 	show_text(out, json_value_text(s, "address"), 39);
 	fprintf(out, " %5s ", port);
 	show_text(out, json_value_text(s, "phase"), 8);
@@ -156,8 +158,8 @@ show_sessions(const struct json_value *v, FILE *out)
 	long long shown = (long long)json_value_count(s);
 	long long matching = (long long)json_value_number(v, "matching");
 
-	fprintf(out, "%-39s %5s %-8s %8s %-8s %s\n", "ADDRESS", "PORT", "PHASE",
-	    "AGE", "STANDING", "FAILED");
+	fprintf(out, "%-11s %-39s %5s %-8s %8s %-8s %s\n", "SESSION", "ADDRESS",
+	    "PORT", "PHASE", "AGE", "STANDING", "FAILED");
 	for (s = s != NULL ? s->first : NULL; s != NULL; s = s->next)
 		show_session(s, out);
 	if (shown < matching)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/ident.h"
 #include "base/mem.h"
 #include "config/expand.h"
 #include "screen/session.h"
@@ -92,6 +93,26 @@ print_local_time(char out[VALUE_MAX])
 		    tm.tm_sec);
 }
 
+/* "bl.example, other.example": what the world may know of their names. */
+static void
+print_reasons(const struct session *s, char out[VALUE_MAX])
+{
+	const char *front = "";
+	struct buf names;
+
+	buf_borrow(&names, out, VALUE_MAX);
+	for (size_t i = 0; i < DNSBL_ZONES_MAX; i++) {
+		if ((s->listed_by >> i & 1) == 0)
+			continue;
+		if (buf_printf(&names, "%s%s", front,
+			policy_zone_name(s->policy,
+			    dnsbl_zone_health(s->policy->dnsbl, i)->zone)) < 0)
+			break;
+		front = ", ";
+	}
+	out[names.n] = '\0';
+}
+
 static bool
 print_value(const struct session *s, const char *name, char out[VALUE_MAX])
 {
@@ -104,6 +125,10 @@ print_value(const struct session *s, const char *name, char out[VALUE_MAX])
 		snprintf(out, VALUE_MAX, "%u", (unsigned)s->client.port);
 	else if (strcmp(name, "localtime") == 0)
 		print_local_time(out);
+	else if (strcmp(name, "session_id") == 0)
+		ident_format(s->ident, out);
+	else if (strcmp(name, "dnsbl_reasons") == 0)
+		print_reasons(s, out);
 	else if (strcmp(name, "server_name") == 0)
 		snprintf(out, VALUE_MAX, "%s",
 		    session_config(s)->postfix.myhostname);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/session.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "screen/patience.h"
 #include "screen/verdict.h"
@@ -68,6 +70,24 @@ score_is_decided(const struct config *cfg, const struct dnsbl_score *score)
 	return score_allows(cfg, score->low) == score_allows(cfg, score->high);
 }
 
+/* Lists that can only speak for a client are no reason; what is watched is
+ * none either. */
+static void
+remember_lists(struct session *s, const struct dnsbl_score *score)
+{
+	const struct dnsbl *bl = s->policy->dnsbl;
+
+	for (size_t i = 0; i < dnsbl_zone_count(bl); i++) {
+		if ((score->listed_by >> i & 1) == 0 ||
+		    !dnsbl_zone_blames(bl, i))
+			continue;
+		s->listed_by |= UINT64_C(1) << i;
+		if (score->zone != NULL &&
+		    strcmp(dnsbl_zone_health(bl, i)->zone, score->zone) == 0)
+			s->blamed = (uint8_t)i;
+	}
+}
+
 static enum phase
 judge_score(struct session *s, const struct dnsbl_score *score)
 {
@@ -80,7 +100,7 @@ judge_score(struct session *s, const struct dnsbl_score *score)
 			    (struct journal_line){.number = score->points});
 	}
 	if (score->points >= cfg->dnsbl_threshold) {
-		s->listed_by = score->zone;
+		remember_lists(s, score);
 		session_log(s, EVENT_DNSBL_RANK,
 		    (struct journal_line){.number = score->points});
 		return verdict_weigh(s, CHECK_DNSBL);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/ident.h"
 #include "base/mem.h"
 #include "screen/offenders.h"
 #include "screen/patience.h"
@@ -43,6 +44,7 @@ screen_new(const struct screen_options *o)
 		mem_free(screen);
 		return NULL;
 	}
+	screen->next_ident = ident_begin();
 	screen->loop = o->loop;
 	screen->counters = o->counters;
 	screen->cache = o->cache;

@@ -70,6 +70,14 @@ session_key(const struct session *s)
 	return &s->client_entry->key;
 }
 
+const char *
+session_blamed_zone(const struct session *s)
+{
+	return s->listed_by != 0
+		   ? dnsbl_zone_health(s->policy->dnsbl, s->blamed)->zone
+		   : "";
+}
+
 void
 session_mark(struct session *s)
 {
@@ -311,6 +319,7 @@ session_new(struct screen *screen, int fd, const struct endpoint *client,
 	if (s == NULL)
 		return NULL;
 	s->magic = SESSION_MAGIC;
+	s->ident = screen->next_ident++;
 	s->screen = screen;
 	s->policy = policy_ref(screen->policy);
 	s->outcome = COUNTER_REFUSED;

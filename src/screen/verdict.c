@@ -45,8 +45,7 @@ add_field(const struct session *s, char letter, struct buf *out)
 		break;
 	case 'z':
 		(void)buf_add_str(
-		    out, policy_zone_name(s->policy,
-			     s->listed_by != NULL ? s->listed_by : ""));
+		    out, policy_zone_name(s->policy, session_blamed_zone(s)));
 		break;
 	default:
 		(void)buf_add_char(out, letter);

@@ -5,6 +5,7 @@ import fcntl
 import grp
 import os
 import pty
+import re
 import signal
 import socket
 import stat
@@ -91,6 +92,8 @@ def test_under_master(ring):
     sessions = ctl.json("sessions")
     assert sessions["total"] == sessions["matching"] == 1
     (session,) = sessions["sessions"]
+    assert re.fullmatch("[0-9A-Za-z]{11}", session["session"])
+    assert session["session"] in ctl("sessions")
     assert session["address"] == "127.0.0.7"
     assert session["server_port"] == postfix.port
     assert session["phase"] == "greet"

@@ -19,6 +19,12 @@ clock_wall(void)
 	return (struct wall){wall_ms / 1000};
 }
 
+uint64_t
+clock_wall_ns(void)
+{
+	return (uint64_t)wall_ms * 1000000;
+}
+
 void
 fake_clock_reset(void)
 {
