@@ -6,6 +6,7 @@
 
 #include "ops/ask.h"
 #include "ops/cache_tool.h"
+#include "ops/explain_offline.h"
 #include "ops/postfix_edit.h"
 #include "ops/request.h"
 #include "ops/show.h"
@@ -46,12 +47,6 @@ static int
 run_get(const struct request *r)
 {
 	return cache_get(r->with[SWITCH_CONFIG], r->argument[0]);
-}
-
-static int
-run_delete(const struct request *r)
-{
-	return cache_delete(r->with[SWITCH_CONFIG], r->argument[0]);
 }
 
 static struct postfix_request
@@ -106,6 +101,7 @@ run_completion(const struct request *r)
 }
 
 typedef int run_fn(const struct request *r);
+static run_fn run_delete;
 
 static run_fn *const here[ORDER_COUNT] = {
     [ORDER_COMPLETION] = run_completion,
@@ -180,6 +176,45 @@ ask(const struct request *r)
 	return status;
 }
 
+/* The daemon of this configuration may have changes of its own to the record on
+ * the way; where there is none, the file is ours to change. */
+static int
+run_delete(const struct request *r)
+{
+	enum control_status status = CONTROL_NOBODY;
+	struct errtext why;
+	struct site site;
+	struct buf body;
+
+	buf_init(&body, LOCAL_OUTPUT_MAX + CONTROL_HEADER_MAX);
+	if (site_open(&site, r->with[SWITCH_CONFIG], &why) < 0)
+		status = CONTROL_FAILED;
+	else if (site.cfg->control_socket[0] != '\0')
+		status = ask_daemon(site.cfg->control_socket, r, &body, &why);
+	site_close(&site);
+	buf_clear(&body);
+	if (status == CONTROL_NOBODY || status == CONTROL_FORBIDDEN)
+		return cache_delete(r->with[SWITCH_CONFIG], r->argument[0]);
+	return status == CONTROL_DONE ? 0 : complain(&why, (int)status);
+}
+
+static int
+explain_without(const struct request *r)
+{
+	struct errtext why;
+	struct buf body;
+	int status;
+
+	buf_init(&body, LOCAL_OUTPUT_MAX);
+	if (explain_offline(
+		r->with[SWITCH_CONFIG], r->argument[0], &body, &why) == 0)
+		status = print_answer(r, &body);
+	else
+		status = complain(&why, CONTROL_FAILED);
+	buf_clear(&body);
+	return status;
+}
+
 /* --- the command line ------------------------------------------------------- */
 
 static void
@@ -232,5 +267,7 @@ main(int argc, char **argv)
 	}
 	if (r.order == ORDER_NONE)
 		return usage(stderr);
+	if (r.with[SWITCH_OFFLINE] != NULL)
+		return explain_without(&r);
 	return here[r.order] != NULL ? here[r.order](&r) : ask(&r);
 }

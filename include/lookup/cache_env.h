@@ -20,7 +20,8 @@ struct cache_env {
 	struct MDB_env *env;
 	struct MDB_txn *reading; /* the loop's; reset between lookups */
 	unsigned pass;           /* the database */
-	unsigned notes;     /* and the one beside it; not when opened to read */
+	unsigned notes;          /* and the one beside it */
+	bool has_notes;          /* not in an old file that is opened to read */
 	struct stat opened; /* which file this is, whatever has its name now */
 };
 

@@ -9,6 +9,9 @@
 #ifndef DOORBELL_OPS_CACHE_TOOL_H
 #define DOORBELL_OPS_CACHE_TOOL_H
 
+#include "lookup/rules.h"
+#include "ops/site.h"
+
 /* `config` is as in -c, or NULL. */
 
 /* Merge records in postscreen's text form, from a file or (NULL or "-")
@@ -22,5 +25,11 @@ int cache_list(const char *config);
 /* One client. 1 when it is not known. */
 int cache_get(const char *config, const char *address);
 int cache_delete(const char *config, const char *address);
+
+/* What the file knows of a client, and all rules made by hand. 1, 0 when the
+ * client is not known, -1 with *why. Started by root, this process is the user
+ * of the cache from then on. */
+int cache_peek(const struct site *site, const struct addr *client,
+    struct record *record_r, struct rules *rules, struct errtext *why);
 
 #endif

@@ -53,7 +53,10 @@ struct explain_facts {
 	struct rule rule;
 	bool has_cache, is_known; /* there is a cache, and a record in it */
 	struct checks checks;     /* what is due by that */
-	const char *unasked;      /* why no list is; NULL: they are asked */
+	bool has_counts;          /* of what follows */
+	int64_t connections,
+	    failures;        /* in the last minute, in the last hour */
+	const char *unasked; /* why no list is; NULL: they are asked */
 	struct explain_list *lists;
 	size_t list_count;
 };

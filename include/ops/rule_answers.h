@@ -12,6 +12,8 @@
 void rule_answers_allow(struct control_call *call);
 void rule_answers_deny(struct control_call *call);
 void rule_answers_forget(struct control_call *call);
+/* Only what the cache knows. */
+void rule_answers_cache_delete(struct control_call *call);
 void rule_answers_list(struct control_call *call);
 
 #endif

@@ -197,6 +197,7 @@ cache_env_open(
 	    (rc = open_database(e, DATABASE_NAME, &e->pass)) != 0 ||
 	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0)
 		return rc;
+	e->has_notes = true;
 	cache_env_mend_length(e->env);
 	return begin_reading(e);
 }
@@ -241,6 +242,10 @@ cache_env_open_to_read(
 	    (rc = watch_length(e->env)) != 0 ||
 	    (rc = find_database(e, DATABASE_NAME, &e->pass)) != 0)
 		return rc;
+	rc = find_database(e, NOTES_NAME, &e->notes);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	e->has_notes = rc == 0;
 	return begin_reading(e);
 }
 

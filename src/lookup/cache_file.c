@@ -434,6 +434,8 @@ cache_file_each_note(
 	MDB_txn *txn;
 	int rc;
 
+	if (!f->lmdb.has_notes)
+		return CACHE_FILE_DONE;
 	cache_guard_enter();
 	if ((rc = mdb_txn_begin(f->lmdb.env, NULL, MDB_RDONLY, &txn)) == 0) {
 		rc = mdb_cursor_open(txn, f->lmdb.notes, &cursor);

@@ -351,6 +351,7 @@ control_fn *const answers_handler[ORDER_COUNT] = {
     [ORDER_SESSIONS] = answer_sessions,
     [ORDER_EXPLAIN] = explain_answer,
     [ORDER_DNSBL] = answer_dnsbl,
+    [ORDER_CACHE_DELETE] = rule_answers_cache_delete,
     [ORDER_ALLOW] = rule_answers_allow,
     [ORDER_DENY] = rule_answers_deny,
     [ORDER_FORGET] = rule_answers_forget,

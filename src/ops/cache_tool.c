@@ -422,3 +422,51 @@ cache_delete(const char *config, const char *address)
 {
 	return with_client(config, address, USE_CHANGE, delete_client);
 }
+
+/* --- for explain ------------------------------------------------------------ */
+
+static void
+take_rule(struct span key, struct span bytes, void *arg)
+{
+	struct rule rule;
+
+	if (rules_decode(key, bytes, &rule) == 0)
+		(void)rules_set(arg, &rule);
+}
+
+static int
+peek(struct tool *t, const struct addr *client, struct record *record_r,
+    struct rules *rules, struct errtext *why)
+{
+	const struct config *cfg = t->site.cfg;
+	struct record_key key =
+	    record_key_of(client, (unsigned)cfg->ipv4_prefix_length,
+		(unsigned)cfg->ipv6_prefix_length);
+
+	if (cache_file_each_note(t->file, take_rule, rules, why) !=
+	    CACHE_FILE_DONE)
+		return -1;
+	switch (cache_file_get(t->file, &key, record_r, why)) {
+	case CACHE_FILE_DONE:
+		return 1;
+	case CACHE_FILE_ABSENT:
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+int
+cache_peek(const struct site *site, const struct addr *client,
+    struct record *record_r, struct rules *rules, struct errtext *why)
+{
+	/* The site stays the caller's. */
+	struct tool t = {.site = *site, .place = {.dir = -1}, .use = USE_READ};
+	int known = -1;
+
+	if (open_cache(&t, why) == 0)
+		known = peek(&t, client, record_r, rules, why);
+	cache_file_close(&t.file);
+	cache_place_clear(&t.place);
+	return known;
+}

@@ -199,6 +199,19 @@ write_checks(const struct explain_facts *f, struct json *j)
 }
 
 static void
+write_counts(const struct explain_facts *f, struct json *j)
+{
+	if (!f->has_counts)
+		return;
+	json_object(j, "rates");
+	json_number(j, "connections_a_minute", f->connections);
+	json_number(j, "connection_rate_limit", f->cfg->connection_rate_limit);
+	json_number(j, "failures_an_hour", f->failures);
+	json_number(j, "failure_rate_limit", f->cfg->failure_rate_limit);
+	json_end(j);
+}
+
+static void
 write_list(const struct explain_list *l, struct json *j)
 {
 	char text[ADDR_TEXT_MAX];
@@ -321,6 +334,20 @@ tell_checks(const struct explain_facts *f, struct json *j)
 }
 
 static void
+tell_counts(const struct explain_facts *f, struct json *j)
+{
+	if (f->connections > 0 && f->cfg->connection_rate_limit > 0)
+		say(j,
+		    "It came %lld times in the last minute; the limit is"
+		    " %lld.",
+		    (long long)f->connections,
+		    (long long)f->cfg->connection_rate_limit);
+	if (f->failures > 0)
+		say(j, "It failed %lld times in the last hour.",
+		    (long long)f->failures);
+}
+
+static void
 tell_listed(const struct explain_list *l, struct json *j)
 {
 	char text[EXPLAIN_ADDR_MAX * (ADDR_TEXT_MAX + 1)];
@@ -437,11 +464,13 @@ explain_write(const struct explain_facts *f, struct json *j)
 	write_access(f, j);
 	write_rule(f, j);
 	write_checks(f, j);
+	write_counts(f, j);
 	write_dnsbl(f, j);
 	json_array(j, "story");
 	tell_access(f, j);
 	tell_rule(f, j);
 	tell_checks(f, j);
+	tell_counts(f, j);
 	tell_dnsbl(f, j);
 	tell_outcome(f, j);
 	json_end(j);

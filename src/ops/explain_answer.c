@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "ops/explain.h"
+#include "screen/rate.h"
 
 /* The lists are asked once more, past the rounds of lookup/dnsbl.c: an admin
  * wants to see what each answers now and how long that takes, also one that
@@ -219,6 +220,20 @@ look_at_cache(struct work *w, struct screen *screen)
 }
 
 static void
+look_at_rates(struct work *w, struct screen *screen)
+{
+	struct explain_facts *f = &w->facts;
+	struct record_key key =
+	    record_key_of(&f->client, (unsigned)f->cfg->ipv4_prefix_length,
+		(unsigned)f->cfg->ipv6_prefix_length);
+	struct mono now = loop_now(screen->loop);
+
+	f->has_counts = true;
+	f->connections = rate_of(screen->connections, &key, now);
+	f->failures = rate_of(screen->failures, &key, now);
+}
+
+static void
 begin(struct control_call *call, struct work *w, const struct addr *client)
 {
 	struct control *c = call->control;
@@ -234,6 +249,7 @@ begin(struct control_call *call, struct work *w, const struct addr *client)
 	explain_look(&w->facts, w->policy, screen_config(screen, w->policy),
 	    screen->rules, client);
 	look_at_cache(w, screen);
+	look_at_rates(w, screen);
 	if (w->facts.unasked == NULL && ask_lists(w, &why) < 0) {
 		abandon(call);
 		call->abandon = NULL;

@@ -205,6 +205,27 @@ rule_answers_forget(struct control_call *call)
 	control_finish(call);
 }
 
+void
+rule_answers_cache_delete(struct control_call *call)
+{
+	const char *text = call->request.argument[0];
+	struct addr_block block = {.bits = 0};
+
+	if (addr_parse(span_str(text), &block.base) < 0) {
+		control_fail(
+		    call, CONTROL_FAILED, "%.100s: not an address", text);
+		return;
+	}
+	block.bits = (uint8_t)addr_bits(&block.base);
+	if (!forget_record(call, &block)) {
+		control_fail(
+		    call, CONTROL_FAILED, "%.100s: not in the cache", text);
+		return;
+	}
+	control_log_act(call, "cache delete %.100s", text);
+	control_finish(call);
+}
+
 /* --- showing them ----------------------------------------------------------- */
 
 struct listing {

@@ -580,6 +580,44 @@ def test_explain(ring):
     assert "not an address" in ctl.stderr
 
 
+def test_explain_offline(ring):
+    postfix, ctl = service(ring, doorbell_dnsbl_sites="bl.test")
+    ctl("deny", "127.0.0.50")
+    until(lambda: "127.0.0.9\t" in ctl("cache", "export"), "the record")
+    online = ctl.json("explain", "127.0.0.50")
+    assert online["rates"]["failures_an_hour"] == 0
+    postfix.stop()
+    ctl("explain", "127.0.0.9", status=6)
+    answer = ctl.json("explain", "--offline", "127.0.0.9")
+    assert answer["cache"]["known"]
+    assert "rates" not in answer
+    answer = ctl.json("explain", "--offline", "127.0.0.50")
+    assert answer["outcome"] == "denied"
+    assert answer["rule"] == online["rule"]
+    assert not answer["dnsbl"]["asked"]
+    text = ctl("explain", "--offline", "127.0.0.50")
+    assert "no question is asked offline" in text
+    ctl("explain", "--offline", "nonsense", status=1)
+    # Nothing at all is there.
+    for name in "doorbell_cache", "doorbell_cache-lock":
+        os.unlink(os.path.join(postfix.data, name))
+    answer = ctl.json("explain", "--offline", "127.0.0.50")
+    assert answer["outcome"] == "tested" and not answer["cache"]["known"]
+
+
+def test_cache_delete_is_the_daemons(ring):
+    postfix, ctl = service(ring)
+    ctl("cache", "delete", "127.0.0.9")
+    postfix.log.wait_for(r"control: uid 0: cache delete 127\.0\.0\.9")
+    ctl("cache", "delete", "127.0.0.9", status=1)
+    assert "not in the cache" in ctl.stderr
+    greet(postfix, "127.0.0.9")
+    until(lambda: "127.0.0.9\t" in ctl("cache", "export"), "the record")
+    postfix.stop()
+    ctl("cache", "delete", "127.0.0.9")
+    ctl("cache", "get", "127.0.0.9", status=1)
+
+
 def test_explain_without_lists(ring):
     postfix, ctl = service(ring)
     assert "there are none in the configuration" in ctl("explain", "::1")
