@@ -657,7 +657,8 @@ def test_a_call_that_waits_ends_with_its_daemon(ring):
 
 # --- for people --------------------------------------------------------------------
 def test_top(ring):
-    postfix, ctl = service(ring)
+    postfix = ring.start(own={"doorbell_greet_wait": "60s"})
+    ctl = Ctl(postfix.screener, postfix.config)
     with postfix.connect(source="127.0.0.3") as client:
         assert client.line() == TEASER
         answer = ctl.json("top")
