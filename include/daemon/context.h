@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/counters.h"
 #include "base/errtext.h"
 #include "config/config.h"
 #include "daemon/listeners.h"
 #include "daemon/options.h"
 #include "daemon/postfix.h"
 #include "daemon/systemd.h"
+#include "daemon/tally.h"
 #include "lookup/cache.h"
 #include "net/logsock.h"
 #include "net/loop.h"
@@ -30,7 +30,8 @@ struct doorbell {
 	struct config_set *config;
 	struct logsock *logsock;
 	struct loop *loop;
-	struct counters counters;
+	struct tally tally;
+	struct counters *counters; /* the tally's */
 	struct cache *cache;
 	struct rules *rules; /* made by hand; survive in the cache's file */
 	struct shelf *shelf; /* indexed tables, read at the start */

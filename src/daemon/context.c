@@ -29,7 +29,7 @@ enum { LOG_FINISH_MS = 1000 };
 static void
 rest(struct doorbell *d, const char *why)
 {
-	counters_bump(&d->counters, COUNTER_ACCEPT_PAUSES);
+	counters_bump(d->counters, COUNTER_ACCEPT_PAUSES);
 	journal_write_limited(&d->screen->journal, EVENT_ACCEPT_REST,
 	    &(struct journal_line){.quoted = span_str(why)}, loop_now(d->loop));
 	listeners_stop(&d->listeners);
@@ -63,10 +63,10 @@ on_accept_trouble(int error, bool paused, void *arg)
 {
 	struct doorbell *d = arg;
 
-	counters_bump(&d->counters, COUNTER_ACCEPT_ERRORS);
+	counters_bump(d->counters, COUNTER_ACCEPT_ERRORS);
 	if (!paused)
 		return;
-	counters_bump(&d->counters, COUNTER_ACCEPT_PAUSES);
+	counters_bump(d->counters, COUNTER_ACCEPT_PAUSES);
 	journal_write_limited(&d->screen->journal, EVENT_ACCEPT_REST,
 	    &(struct journal_line){.quoted = span_str(strerror(error))},
 	    loop_now(d->loop));
@@ -142,6 +142,27 @@ load_rules(struct doorbell *d, struct errtext *why)
 	return 0;
 }
 
+/* Without a file the numbers are ours alone, and end with us. */
+static int
+open_tally(
+    struct doorbell *d, const struct jail_user *user, struct errtext *why)
+{
+	const struct config *cfg = config_under(d->config, false);
+	bool root = geteuid() == 0;
+	struct errtext trouble = {""};
+
+	if (tally_open(&d->tally, cfg->postfix.data_directory,
+		root ? user->uid : (uid_t)-1, root ? user->gid : (gid_t)-1,
+		&trouble) < 0) {
+		errtext_set(why, "counters: %s", strerror(errno));
+		return -1;
+	}
+	if (trouble.text[0] != '\0')
+		log_warning("counters: %s; they begin at 0", trouble.text);
+	d->counters = &d->tally.page->counters;
+	return 0;
+}
+
 static int
 enter_queue(const struct config *cfg, struct errtext *why)
 {
@@ -176,7 +197,7 @@ build_screen(struct doorbell *d, struct errtext *why)
 {
 	const struct screen_options s = {
 	    .loop = d->loop,
-	    .counters = &d->counters,
+	    .counters = d->counters,
 	    .cache = d->cache,
 	    .rules = d->rules,
 	};
@@ -233,8 +254,8 @@ build_privileged(
 		errtext_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	if (open_cache(d, user, why) < 0 || load_rules(d, why) < 0 ||
-	    build_screen(d, why) < 0)
+	if (open_tally(d, user, why) < 0 || open_cache(d, user, why) < 0 ||
+	    load_rules(d, why) < 0 || build_screen(d, why) < 0)
 		return -1;
 	shelf_close(d->shelf);
 	steering_open(d);
@@ -425,6 +446,7 @@ context_free(struct doorbell **dp)
 	systemd_leave(&d->systemd);
 	listeners_close(&d->listeners);
 	screen_free(&d->screen);
+	tally_close(&d->tally);
 	rules_free(&d->rules);
 	shelf_free(&d->shelf);
 	cache_close(&d->cache);

@@ -42,7 +42,7 @@ note_cache_news(struct doorbell *d, bool is_last)
 	cache_take_news(d->cache, &news);
 	if (is_last && news.sweeping)
 		log_cleanup(d, "partial", &news);
-	counters_add(&d->counters, COUNTER_CACHE_DROPS, news.lost);
+	counters_add(d->counters, COUNTER_CACHE_DROPS, news.lost);
 	if (news.swept)
 		log_cleanup(d, "full", &news);
 	if (news.full)
@@ -90,7 +90,7 @@ count_log_drops(struct doorbell *d)
 {
 	uint64_t drops = logsock_drops(d->logsock);
 
-	counters_add(&d->counters, COUNTER_LOG_DROPS, drops - d->log_drops);
+	counters_add(d->counters, COUNTER_LOG_DROPS, drops - d->log_drops);
 	d->log_drops = drops;
 }
 
@@ -123,6 +123,9 @@ on_housekeeping(struct loop_timer *timer)
 	(void)loop_timer_start(timer, HOUSEKEEPING_MS);
 	feed_watchdog(d);
 	count_log_drops(d);
+	if (!d->draining)
+		trend_update(&d->tally.page->trend, d->counters, clock_wall(),
+		    screen_session_count(d->screen));
 	if (d->cache != NULL) {
 		note_cache_news(d, false);
 		sweep_when_due(d);

@@ -147,11 +147,11 @@ on_table_change(enum table_change change, const char *what,
 	case TABLE_SAME:
 		break;
 	case TABLE_RELOADED:
-		counters_bump(&d->counters, COUNTER_TABLE_RELOADS);
+		counters_bump(d->counters, COUNTER_TABLE_RELOADS);
 		log_info("%s: a changed table was taken up", what);
 		break;
 	case TABLE_BROKEN:
-		counters_bump(&d->counters, COUNTER_TABLE_FAILURES);
+		counters_bump(d->counters, COUNTER_TABLE_FAILURES);
 		log_warning(
 		    "%s: %s; the old contents stay in force", what, why->text);
 		break;

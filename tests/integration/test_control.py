@@ -725,3 +725,47 @@ def test_bash_completes(ring):
     assert completed("-c", postfix.config, "expl") == ["explain"]
     assert completed("-c", postfix.config[:-1]) == [postfix.config]
     assert "status" in completed("")
+
+
+def total(ctl, name):
+    return ctl.json("status")["counters"][name]
+
+
+def test_counters_outlive_the_process(ring):
+    """One process after the other adds to the same numbers, also while the old
+    one still serves its last session."""
+    postfix, ctl = service(ring, doorbell_greet_action="enforce")
+    assert total(ctl, "connections_total") == 1
+    with postfix.connect(source="127.0.0.7") as held:
+        held.send("EHLO early.test\r\n")
+        assert held.line() == TEASER
+        old = postfix.screener_pid()
+        ctl("reload")
+        until(lambda: not processes.is_alive(old), "the old process to leave")
+        greet(postfix, source="127.0.0.8")
+        assert postfix.screener_pid() != old
+        assert total(ctl, "connections_total") == 3
+        hung_up = total(ctl, "hung_up_total")
+    # It was the old process's client.
+    until(
+        lambda: total(ctl, "hung_up_total") == hung_up + 1,
+        "the hang-up to be counted",
+    )
+    postfix.log.expect(r"warning: process .* killed by signal 9")
+    os.kill(postfix.screener_pid(), signal.SIGKILL)
+    greet(postfix, source="127.0.0.6")
+    assert total(ctl, "connections_total") == 4
+
+
+def test_counters_without_a_place(ring):
+    """Nothing to write to: they count for as long as the process lives."""
+    postfix = ring.build()
+    name = postfix.main["data_directory"] + "/doorbell_counters"
+    os.symlink("/dev/null", name)
+    postfix.start()
+    greet(postfix)
+    trouble = r"warning: counters: .*/doorbell_counters: .*"
+    postfix.log.expect(trouble)
+    postfix.log.wait_for(trouble)
+    assert total(Ctl(postfix.screener, postfix.config), "connections_total") == 1
+    assert os.path.islink(name)
