@@ -8,6 +8,7 @@
 #include "ops/cache_tool.h"
 #include "ops/explain_offline.h"
 #include "ops/postfix_edit.h"
+#include "ops/report_tool.h"
 #include "ops/request.h"
 #include "ops/show.h"
 #include "ops/site.h"
@@ -113,6 +114,7 @@ static run_fn *const here[ORDER_COUNT] = {
     [ORDER_POSTFIX_ENABLE] = run_enable,
     [ORDER_POSTFIX_DISABLE] = run_disable,
     [ORDER_POSTFIX_STATUS] = run_status,
+    [ORDER_REPORT] = report_tool,
 };
 
 /* --- what doorbelld is asked ------------------------------------------------ */

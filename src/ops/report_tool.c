@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+#include "ops/report_tool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ops/control.h"
+#include "ops/logbook.h"
+#include "ops/period.h"
+#include "ops/report_json.h"
+#include "ops/report_page.h"
+#include "ops/report_text.h"
+
+/* Files are opened before root is given up: what is read, and where the page
+ * goes, is up to who calls us. Log files are read in the order of their first
+ * lines, as "mail.log*" names the newest one first. */
+
+enum { DAYS_DEFAULT = 30 };
+
+struct source {
+	const char *path;
+	FILE *in;
+	int64_t first_ms;
+};
+
+struct job {
+	const struct request *request;
+	struct wall now, since, until;
+	FILE *page; /* NULL: no --html */
+	struct source source[REQUEST_ARGUMENTS_MAX];
+	struct history history;
+};
+
+static int
+find_period(struct job *job, struct errtext *why)
+{
+	const char *since = job->request->with[SWITCH_SINCE];
+	const char *until = job->request->with[SWITCH_UNTIL];
+	bool from_logs = job->request->with[SWITCH_LOG] != NULL;
+
+	job->now = clock_wall();
+	job->until = wall_after(job->now, 24 * 3600);
+	job->since = from_logs ? (struct wall){0}
+			       : period_day(job->now, 1 - DAYS_DEFAULT);
+	if (since != NULL && period_parse(span_str(since), job->now, false,
+				 &job->since, why) < 0)
+		return -1;
+	if (until != NULL &&
+	    period_parse(span_str(until), job->now, true, &job->until, why) < 0)
+		return -1;
+	if (job->since.s < job->until.s)
+		return 0;
+	errtext_set(why, "--since is not before --until");
+	return -1;
+}
+
+/* --- log files -------------------------------------------------------------- */
+
+static int
+complain_of(const char *path, struct errtext *why)
+{
+	errtext_set(why, "%s: %s", path, strerror(errno));
+	return -1;
+}
+
+typedef void line_fn(const struct logline *line, void *arg);
+
+/* A line that is too long is cut where it gets too long. */
+static int
+each_line(struct source *s, struct wall now, line_fn *fn, void *arg,
+    struct errtext *why)
+{
+	char *text = NULL;
+	size_t room = 0;
+	struct logline line;
+	ssize_t n;
+
+	errno = 0;
+	while ((n = getline(&text, &room, s->in)) > 0) {
+		if (text[n - 1] == '\n')
+			n--;
+		logline_parse(span_of(text, (size_t)n), now, &line);
+		fn(&line, arg);
+	}
+	free(text);
+	return ferror(s->in) ? complain_of(s->path, why) : 0;
+}
+
+/* The first one that we understand, within a few. */
+static void
+find_first(struct source *s, struct wall now)
+{
+	char text[LOGLINE_MAX];
+	struct logline line;
+
+	s->first_ms = INT64_MAX;
+	for (int i = 0; i < 1000 && fgets(text, sizeof(text), s->in) != NULL;
+	     i++) {
+		text[strcspn(text, "\n")] = '\0';
+		logline_parse(span_str(text), now, &line);
+		if (line.at_ms > 0) {
+			s->first_ms = line.at_ms;
+			break;
+		}
+	}
+	rewind(s->in);
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct source *x = a, *y = b;
+
+	return (x->first_ms > y->first_ms) - (x->first_ms < y->first_ms);
+}
+
+static int
+open_sources(struct job *job, struct errtext *why)
+{
+	const struct request *r = job->request;
+
+	for (size_t i = 0; i < r->arguments; i++) {
+		struct source *s = &job->source[i];
+
+		s->path = r->argument[i];
+		s->in =
+		    strcmp(s->path, "-") == 0 ? stdin : fopen(s->path, "re");
+		if (s->in == NULL)
+			return complain_of(s->path, why);
+		if (s->in == stdin && r->arguments > 1) {
+			errtext_set(
+			    why, "standard input cannot be one of several");
+			return -1;
+		}
+		if (r->arguments > 1)
+			find_first(s, job->now);
+	}
+	qsort(job->source, r->arguments, sizeof(job->source[0]), by_first);
+	return 0;
+}
+
+static void
+note_line(const struct logline *line, void *arg)
+{
+	logbook_line(arg, line);
+}
+
+static int
+read_logs(struct job *job, struct errtext *why)
+{
+	struct logbook *book;
+	int rc = 0;
+
+	if (open_sources(job, why) < 0)
+		return -1;
+	book = logbook_new(&job->history, job->since, job->until);
+	if (book == NULL) {
+		errtext_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	for (size_t i = 0; i < job->request->arguments && rc == 0; i++)
+		rc = each_line(&job->source[i], job->now, note_line, book, why);
+	if (rc == 0 && logbook_finish(book) < 0) {
+		errtext_set(why,
+		    "not all could be kept: out of memory, or"
+		    " more than %d days",
+		    HISTORY_DAYS_MAX);
+		rc = -1;
+	}
+	logbook_free(&book);
+	return rc;
+}
+
+static int
+read_history(struct job *job, struct errtext *why)
+{
+	(void)job;
+	errtext_set(why, "name log files, behind --log");
+	return -1;
+}
+
+/* --- output ----------------------------------------------------------------- */
+
+static int
+render(const struct job *job, const struct report *r, struct buf *out)
+{
+	if (job->page != NULL)
+		return report_page(r, out);
+	if (job->request->with[SWITCH_JSON] != NULL)
+		return report_json(r, out);
+	return report_text(r, out);
+}
+
+static int
+write_report(const struct job *job, struct errtext *why)
+{
+	struct report *r = report_new(&job->history, job->since, job->until);
+	FILE *out = job->page != NULL ? job->page : stdout;
+	struct buf body;
+	int rc = -1;
+
+	buf_init(&body, REPORT_BYTES_MAX);
+	errno = ENOMEM;
+	if (r != NULL && render(job, r, &body) == 0 &&
+	    (body.n == 0 || fwrite(body.p, 1, body.n, out) == body.n) &&
+	    fflush(out) == 0)
+		rc = 0;
+	if (rc < 0)
+		errtext_set(why, "cannot write: %s", strerror(errno));
+	buf_clear(&body);
+	report_free(&r);
+	return rc;
+}
+
+static int
+open_page(struct job *job, struct errtext *why)
+{
+	const char *path = job->request->with[SWITCH_HTML];
+
+	if (path == NULL)
+		return 0;
+	job->page = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	return job->page != NULL ? 0 : complain_of(path, why);
+}
+
+static void
+close_all(struct job *job)
+{
+	for (size_t i = 0; i < REQUEST_ARGUMENTS_MAX; i++)
+		if (job->source[i].in != NULL && job->source[i].in != stdin)
+			(void)fclose(job->source[i].in);
+	if (job->page != NULL && job->page != stdout)
+		(void)fclose(job->page);
+	history_clear(&job->history);
+}
+
+static int
+check_request(const struct request *r, struct errtext *why)
+{
+	bool from_logs = r->with[SWITCH_LOG] != NULL;
+	int forms = (r->with[SWITCH_JSON] != NULL) +
+		    (r->with[SWITCH_TEXT] != NULL) +
+		    (r->with[SWITCH_HTML] != NULL);
+
+	if (forms > 1)
+		errtext_set(why, "--text, --json or --html, not two of them");
+	else if (from_logs && r->arguments == 0)
+		errtext_set(why, "--log: which file?");
+	else if (!from_logs && r->arguments > 0)
+		errtext_set(
+		    why, "%s: a log file? Then with --log", r->argument[0]);
+	else
+		return 0;
+	return -1;
+}
+
+static int
+run(struct job *job, struct errtext *why)
+{
+	if (open_page(job, why) < 0)
+		return -1;
+	if ((job->request->with[SWITCH_LOG] != NULL
+		    ? read_logs(job, why)
+		    : read_history(job, why)) < 0)
+		return -1;
+	return write_report(job, why);
+}
+
+int
+report_tool(const struct request *r)
+{
+	struct job *job = mem_new(sizeof(*job));
+	struct errtext why;
+	int status = CONTROL_FAILED;
+
+	errtext_set(&why, "%s", strerror(ENOMEM));
+	if (job != NULL) {
+		job->request = r;
+		history_init(&job->history);
+		if (check_request(r, &why) < 0 || find_period(job, &why) < 0)
+			status = CONTROL_BAD;
+		else if (run(job, &why) == 0)
+			status = CONTROL_DONE;
+		close_all(job);
+		mem_free(job);
+	}
+	if (status != CONTROL_DONE)
+		fprintf(stderr, "doorbellctl: %s\n", why.text);
+	return status;
+}
