@@ -161,6 +161,8 @@ is_listed(const struct search *s, struct span network)
 {
 	struct span rest = buf_span(s->out), word;
 
+	if (rest.n == s->start)
+		return false;
 	rest = span_of(rest.p + s->start, rest.n - s->start);
 	while (text_token(&rest, " ", &word))
 		if (word.n == network.n &&
