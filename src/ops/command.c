@@ -15,7 +15,9 @@
 
 /* What the program says goes to a file in memory, not to a pipe: a program that
  * leaves another one behind would hold the pipe open, and we would wait for
- * that one. The child has no signal blocked, whatever we block meanwhile. */
+ * that one. The child has no signal blocked, whatever we block meanwhile,
+ * and is in a group of its own: Ctrl-C is for us, who may be in the middle of
+ * something that has to be finished or undone. */
 
 enum { LOOK_MS = 10, SAID_MAX = 64 * 1024 };
 
@@ -48,8 +50,9 @@ spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes,
 	    (rc = posix_spawn_file_actions_addclosefrom_np(
 		 actions, STDERR_FILENO + 1)) != 0 ||
 	    (rc = posix_spawnattr_setsigmask(attributes, &none)) != 0 ||
-	    (rc = posix_spawnattr_setflags(
-		 attributes, POSIX_SPAWN_SETSIGMASK)) != 0)
+	    (rc = posix_spawnattr_setpgroup(attributes, 0)) != 0 ||
+	    (rc = posix_spawnattr_setflags(attributes,
+		 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP)) != 0)
 		return rc;
 	return posix_spawn(
 	    pid_r, argv[0], actions, attributes, unconst(argv), environ);
