@@ -3,11 +3,13 @@
 
 import pwd
 import subprocess
+import time
 
 import pytest
 
 import processes
 from client import refuses
+from ctl import Ctl
 from dns import Zone, listed
 from scripts import (
     BUSY,
@@ -305,3 +307,30 @@ def test_reload_asks_no_name_server(ring):
     bell.main["mynetworks"] = "127.0.0.1/32"
     bell.hangup()
     bell.log.wait_for("configuration reloaded")
+
+
+COUNT = 1000000  # clients: enough for a second of sweeping
+
+
+def test_a_sweep_that_the_end_cuts_short(ring):
+    """The log says how far it came."""
+    postfix = ring.start()
+    bell = ring.standalone(postfix)
+    bell.configure()
+    later = int(time.time()) + 100000
+    ctl = Ctl(postfix.screener, bell.file)
+    ctl(
+        "cache",
+        "import",
+        stdin="".join(
+            "10.%d.%d.%d\t%d;0;0;0;0\n" % (i >> 16, i >> 8 & 255, i & 255, later)
+            for i in range(COUNT)
+        ),
+    )
+    bell.start()
+    bell.terminate()
+    assert bell.wait() == 0
+    (swept,) = bell.log.find(
+        r"cache \S+ partial cleanup: retained=(\d+) dropped=0 entries"
+    )
+    assert int(swept.group(1)) < COUNT
