@@ -45,6 +45,9 @@ int text_escape(struct buf *out, struct span in, size_t max);
 /* In place: control bytes, DEL and what is not valid UTF-8 become '?'. With
  * `utf8` false every byte above 0x7f does. */
 void text_make_printable(char *p, size_t n, bool utf8);
+/* Length of the valid UTF-8 sequence that `in`, which is not empty, begins with;
+ * 0 when it does with none. */
+size_t text_sequence(struct span in);
 /* True for a whole, shortest-form UTF-8 text (RFC 3629). */
 bool text_is_utf8(struct span in);
 

@@ -19,6 +19,8 @@ int logging_start(struct logsock **old, const struct options *o,
     struct config_set *config, struct errtext *why);
 /* Whether lines would go elsewhere, or under another name. */
 bool logging_differs(struct config_set *old, struct config_set *new);
+/* How lines look from now on. */
+void logging_form(const struct config *cfg);
 /* Whether there is such a syslog_facility; -1 with *why. */
 int logging_check(const struct config *cfg, struct errtext *why);
 /* Back to stderr. */

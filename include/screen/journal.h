@@ -2,7 +2,8 @@
 /* screen/journal.h - every log line about a client is written here.
  *
  * The lines are rows of screen/events.def, in the words of Postfix
- * postscreen(8), because log tools know them. Each row has a counter.
+ * postscreen(8), because log tools know them, or as named fields where
+ * log_form() says so. Each row has a counter.
  *
  * Errors:  none. A line that cannot be put together is cut. */
 #ifndef DOORBELL_SCREEN_JOURNAL_H
@@ -30,6 +31,7 @@ enum journal_event {
 
 struct journal {
 	bool compatibility_noted; /* said once in a process */
+	bool quiet[EVENT_COUNT];  /* only counted */
 	uint64_t seen[EVENT_COUNT];
 	struct mono window_since[EVENT_COUNT];
 	unsigned window_count[EVENT_COUNT];
@@ -38,6 +40,7 @@ struct journal {
 /* What a line may contain; see events.def for the letters. Unused parts stay
  * zero. */
 struct journal_line {
+	uint64_t ident; /* of the session, 0: none; only in named fields */
 	const struct endpoint *client, *server; /* %c %s %a */
 	const struct addr *address;   /* %a, when there is no client endpoint */
 	const struct addr *listed_as; /* %i */

@@ -18,6 +18,7 @@
 #include "lookup/dnsbl.h"
 #include "lookup/resolver.h"
 #include "net/tls.h"
+#include "screen/journal.h"
 #include "smtp/engine.h"
 #include "table/list.h"
 #include "table/table.h"
@@ -51,8 +52,9 @@ struct policy {
 	bool ipv4, ipv6;  /* the address families that smtpd speaks */
 	char *smtpd_path; /* where hand-offs go */
 	char *keywords;   /* that smtpd offers, newlines between */
-	bool knows_keywords;   /* they were heard, not guessed */
-	bool words_by_default; /* respectful_logging=no, but not by choice */
+	bool knows_keywords;     /* they were heard, not guessed */
+	bool quiet[EVENT_COUNT]; /* log_events */
+	bool words_by_default;   /* respectful_logging=no, but not by choice */
 	size_t
 	    session_ceiling; /* beyond it nobody is accepted, however known */
 	size_t session_limit;

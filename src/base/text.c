@@ -169,11 +169,10 @@ is_utf8_tail(const struct utf8_lead *lead, const unsigned char *s, size_t n)
 	return true;
 }
 
-/* Length of the valid sequence that `p` begins with, or 0. */
-static size_t
-utf8_length(const char *p, size_t n)
+size_t
+text_sequence(struct span in)
 {
-	const unsigned char *s = (const unsigned char *)p;
+	const unsigned char *s = (const unsigned char *)in.p;
 	const struct utf8_lead *lead = utf8_leads;
 	const size_t leads = sizeof(utf8_leads) / sizeof(utf8_leads[0]);
 
@@ -181,7 +180,7 @@ utf8_length(const char *p, size_t n)
 		return 1;
 	for (size_t i = 0; i < leads; i++, lead++)
 		if (s[0] >= lead->first && s[0] <= lead->last)
-			return is_utf8_tail(lead, s, n) ? lead->length : 0;
+			return is_utf8_tail(lead, s, in.n) ? lead->length : 0;
 	return 0;
 }
 
@@ -200,7 +199,7 @@ text_make_printable(char *p, size_t n, bool utf8)
 		length = 1;
 		if (is_plain(p[i]))
 			continue; /* nearly all there ever is */
-		length = utf8_length(p + i, n - i);
+		length = text_sequence(span_of(p + i, n - i));
 		if (length == 0 || (length > 1 && !utf8) || is_control(p[i])) {
 			p[i] = '?';
 			length = 1;
@@ -214,7 +213,7 @@ text_is_utf8(struct span in)
 	size_t length;
 
 	for (size_t i = 0; i < in.n; i += length)
-		if ((length = utf8_length(in.p + i, in.n - i)) == 0)
+		if ((length = text_sequence(span_of(in.p + i, in.n - i))) == 0)
 			return false;
 	return true;
 }

@@ -172,6 +172,13 @@ open_log(struct logsock **log_r, const struct options *o,
 	return rc;
 }
 
+void
+logging_form(const struct config *cfg)
+{
+	log_set_utf8(cfg->postfix.smtputf8_enable);
+	log_set_form((enum log_form)cfg->log_format);
+}
+
 int
 logging_start(struct logsock **old, const struct options *o,
     struct config_set *config, struct errtext *why)
@@ -185,7 +192,7 @@ logging_start(struct logsock **old, const struct options *o,
 		return -1;
 	log_set_verbose(o->verbose);
 	if (cfg != NULL)
-		log_set_utf8(cfg->postfix.smtputf8_enable);
+		logging_form(cfg);
 	log_set_sink(logsock_write, log);
 	logsock_free(old);
 	*old = log;
@@ -203,8 +210,7 @@ bool
 logging_differs(struct config_set *old, struct config_set *new)
 {
 	static const char *const names[] = {"syslog_name", "syslog_facility",
-	    "doorbell_log_name", "maillog_file", "myhostname",
-	    "smtputf8_enable"};
+	    "doorbell_log_name", "maillog_file", "myhostname"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(config_text(old, names[i]),

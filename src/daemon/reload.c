@@ -71,8 +71,10 @@ warn_of_what_stays(struct config_set *old, struct config_set *new)
 static int
 renew_log(struct doorbell *d, struct config_set *config, struct errtext *why)
 {
-	if (!logging_differs(d->config, config))
+	if (!logging_differs(d->config, config)) {
+		logging_form(config_under(config, false));
 		return 0;
+	}
 	if (logging_start(&d->logsock, d->options, config, why) < 0)
 		return -1;
 	d->log_drops = 0;

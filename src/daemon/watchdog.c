@@ -42,11 +42,15 @@ watchdog_begin(struct logsock *const *log)
 void
 watchdog_feed(unsigned seconds)
 {
+	char text[LOG_LINE_MAX + 1];
+
 	alarm(0);
-	if (*watchdog.log != NULL)
-		logsock_prepare(*watchdog.log, LOG_LEVEL_FATAL,
-		    "fatal: watchdog timeout",
+	if (*watchdog.log != NULL) {
+		(void)log_render(
+		    LOG_LEVEL_FATAL, span_str("watchdog timeout"), text);
+		logsock_prepare(*watchdog.log, LOG_LEVEL_FATAL, text,
 		    wall_after(clock_wall(), seconds));
+	}
 	alarm(seconds);
 }
 

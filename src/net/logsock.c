@@ -234,18 +234,18 @@ line_put(struct logsock *l, const char *p, size_t n)
 static void
 tell_drops(struct logsock *l)
 {
-	char text[80], line[LOGFRAME_MAX];
+	char text[80], whole[LOG_LINE_MAX + 1], line[LOGFRAME_MAX];
 	uint64_t lost = l->drops - l->drops_told;
 	size_t n;
 
 	if (lost == 0)
 		return;
 	n = (size_t)snprintf(text, sizeof(text),
-	    "warning: %llu log lines were lost: the log daemon does not keep "
-	    "up",
+	    "%llu log lines were lost: the log daemon does not keep up",
 	    (unsigned long long)lost);
+	n = log_render(LOG_LEVEL_WARNING, span_of(text, n), whole);
 	n = logframe_line(
-	    &l->frame, line, LOG_LEVEL_WARNING, LOG_VOICE_MAIN, text, n);
+	    &l->frame, line, LOG_LEVEL_WARNING, LOG_VOICE_MAIN, whole, n);
 	if (line_put(l, line, n) == 0)
 		l->drops_told += lost;
 }

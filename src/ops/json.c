@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/quote.h"
 
 /* RFC 8259. Keys are ours and need no escapes; values are whatever a client or
- * an admin wrote. UTF-8 is judged sequence by sequence, so that one bad byte
- * costs one character. */
+ * an admin wrote: base/quote.h. */
 
 static void
 put(struct json *j, const char *p, size_t n)
@@ -22,41 +22,11 @@ put_str(struct json *j, const char *s)
 	put(j, s, strlen(s));
 }
 
-/* How many bytes the sequence at `p` has; 0 when it is none. */
-static size_t
-sequence_length(const char *p, size_t n)
-{
-	for (size_t i = 1; i <= 4 && i <= n; i++)
-		if (text_is_utf8(span_of(p, i)))
-			return i;
-	return 0;
-}
-
 static void
 put_quoted(struct json *j, struct span s)
 {
-	size_t n;
-
-	put(j, "\"", 1);
-	while (s.n > 0 && !j->failed) {
-		unsigned char c = (unsigned char)s.p[0];
-
-		n = 1;
-		if (c == '"' || c == '\\') {
-			put(j, "\\", 1);
-			put(j, s.p, 1);
-		} else if (c < 0x20 || c == 0x7f) {
-			if (buf_printf(j->out, "\\u%04x", c) < 0)
-				j->failed = true;
-		} else if ((n = sequence_length(s.p, s.n)) > 0) {
-			put(j, s.p, n);
-		} else {
-			put_str(j, "\\ufffd");
-			n = 1;
-		}
-		s = span_of(s.p + n, s.n - n);
-	}
-	put(j, "\"", 1);
+	if (!j->failed && quote_add(j->out, s, SIZE_MAX) < 0)
+		j->failed = true;
 }
 
 static void

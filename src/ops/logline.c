@@ -24,7 +24,7 @@ struct row {
 };
 
 static const struct row rows[EVENT_COUNT] = {
-#define EVENT(id, word, old, level, voice, rest) \
+#define EVENT(id, word, old, level, voice, rest, ...) \
 	[EVENT_##id] = {word, old, rest, LOG_LEVEL_##level, LOG_VOICE_##voice},
 #include "screen/events.def"
 #undef EVENT

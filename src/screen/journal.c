@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/journal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fields.h"
+#include "base/ident.h"
 #include "base/log.h"
 #include "base/must.h"
 
 /* A line is its row's word and a small template. Client text goes through
- * text_escape() (%q) or name_text() (HELO); log_text() makes the rest printable,
- * so nothing a client sends can forge a line or a field. */
+ * text_escape() (%q) or add_name() (HELO); log_text() makes the rest printable,
+ * so nothing a client sends can forge a line or a field. Among named fields the
+ * client always comes first, where a pattern finds it that is anchored at the
+ * beginning of the line. */
 
 enum { LINE_MAX_BYTES = 2 * LOG_LINE_MAX, QUOTED_MAX = 100, HEADER_MAX = 1800 };
 
 struct journal_row {
-	const char *word, *old_word, *rest;
+	const char *word, *old_word, *rest, *id, *names;
 	enum log_level level;
 	enum log_voice voice;
 };
 
 static const struct journal_row rows[EVENT_COUNT] = {
-#define EVENT(id, word, old, level, voice, rest) \
-	[EVENT_##id] = {word, old, rest, LOG_LEVEL_##level, LOG_VOICE_##voice},
+#define EVENT(id, word, old, level, voice, rest, groups, names)         \
+	[EVENT_##id] = {word, old, rest, #id, names, LOG_LEVEL_##level, \
+	    LOG_VOICE_##voice},
 #include "screen/events.def"
 #undef EVENT
 };
@@ -137,16 +143,142 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 	}
 }
 
-void
-journal_write(struct journal *j, enum journal_event event,
+/* --- named fields ----------------------------------------------------------- */
+
+enum { NAME_MAX_BYTES = 32 };
+
+static void
+put_endpoint(struct fields *f, const char *name, const struct endpoint *e)
+{
+	char address[ADDR_TEXT_MAX], port_name[NAME_MAX_BYTES];
+
+	(void)snprintf(port_name, sizeof(port_name), "%s_port", name);
+	fields_text(f, name, span_str(addr_format(&e->addr, address)));
+	fields_number(f, port_name, e->port);
+}
+
+static void
+put_address(struct fields *f, const char *name, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	fields_text(f, name, span_str(addr_format(a, text)));
+}
+
+static struct span
+cut(struct span text)
+{
+	return span_of(text.p, text.n < QUOTED_MAX ? text.n : QUOTED_MAX);
+}
+
+static struct span
+text_of(char letter, const struct journal_line *line)
+{
+	switch (letter) {
+	case 'q':
+		return cut(line->quoted);
+	case 'x':
+		return cut(line->text);
+	case 'y':
+		return cut(line->other);
+	case 'e':
+	case 'Q':
+		return line->quoted;
+	case 'v':
+		return line->command;
+	case 'r':
+		return line->reply;
+	case 'f':
+		return line->sender;
+	case 'o':
+		return line->recipient;
+	case 'h':
+		return line->helo;
+	case 'p':
+		return span_str(line->proto);
+	default:
+		must(letter == 'w');
+		return span_str(line->word);
+	}
+}
+
+static void
+put_field(struct fields *f, char letter, const char *name,
     const struct journal_line *line)
 {
-	const struct journal_row *row = &rows[event];
+	switch (letter) {
+	case 'c': /* is there already */
+		break;
+	case 's':
+		put_endpoint(f, name, line->server);
+		break;
+	case 'a':
+		if (line->address != NULL)
+			put_address(f, name, line->address);
+		break;
+	case 'i':
+		put_address(f, name, line->listed_as);
+		break;
+	case 't':
+		fields_number(f, name, line->delay_ms > 0 ? line->delay_ms : 0);
+		break;
+	case 'n':
+		fields_number(f, name, line->number);
+		break;
+	default:
+		fields_text(f, name, text_of(letter, line));
+	}
+}
+
+static void
+put_head(struct fields *f, const struct journal_row *row,
+    const struct journal_line *line)
+{
+	char event[NAME_MAX_BYTES], ident[IDENT_TEXT_MAX];
+
+	(void)snprintf(event, sizeof(event), "%s", row->id);
+	text_fold(event);
+	fields_text(f, "level", span_str(log_level_name(row->level)));
+	fields_text(f, "event", span_str(event));
+	if (line->ident != 0)
+		fields_text(
+		    f, "session", span_str(ident_format(line->ident, ident)));
+	if (line->client != NULL)
+		put_endpoint(f, "client", line->client);
+}
+
+static void
+write_fields(const struct journal_row *row, const struct journal_line *line,
+    enum fields_form form)
+{
+	char text[LOG_LINE_MAX + 1], name[NAME_MAX_BYTES];
+	struct span names = span_str(row->names), word;
+	struct fields f;
+	struct buf out;
+
+	buf_borrow(&out, text, sizeof(text));
+	fields_begin(&f, form, &out, LOG_LINE_MAX);
+	put_head(&f, row, line);
+	for (const char *p = strchr(row->rest, '%'); p != NULL;
+	     p = strchr(p + 2, '%')) {
+		must(text_token(&names, " ", &word) && word.n < sizeof(name));
+		memcpy(name, word.p, word.n);
+		name[word.n] = '\0';
+		put_field(&f, p[1], name, line);
+	}
+	fields_end(&f);
+	log_fields(row->level, row->voice, buf_span(&out));
+}
+
+/* --- writing ---------------------------------------------------------------- */
+
+static void
+write_plain(const struct journal_row *row, const struct journal_line *line)
+{
 	char text[LINE_MAX_BYTES + 1]; /* "no memory" is news, too */
 	struct buf out;
 	size_t plain;
 
-	j->seen[event]++;
 	buf_borrow(&out, text, sizeof(text));
 	(void)buf_add_str(&out, line->old_words ? row->old_word : row->word);
 	for (const char *p = row->rest; *p != '\0'; p++) {
@@ -159,6 +291,26 @@ journal_write(struct journal *j, enum journal_event event,
 	}
 	if (out.n > 0)
 		log_text(row->level, row->voice, buf_span(&out));
+}
+
+void
+journal_write(struct journal *j, enum journal_event event,
+    const struct journal_line *line)
+{
+	j->seen[event]++;
+	if (j->quiet[event])
+		return;
+	switch (log_form()) {
+	case LOG_FORM_PLAIN:
+		write_plain(&rows[event], line);
+		break;
+	case LOG_FORM_LOGFMT:
+		write_fields(&rows[event], line, FIELDS_LOGFMT);
+		break;
+	case LOG_FORM_JSON:
+		write_fields(&rows[event], line, FIELDS_JSON);
+		break;
+	}
 }
 
 void

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "net/fdpass.h"
 #include "screen/encryption.h"
+#include "screen/hush.h"
 #include "screen/listing.h"
 #include "screen/policy_tables.h"
 #include "smtp/response.h"
@@ -258,6 +259,15 @@ has_old_words_by_default(struct config_set *config)
 	       !config_is_set(config, "respectful_logging");
 }
 
+static int
+read_events(struct policy *p, const char *words, struct errtext *why)
+{
+	if (hush_parse(span_str(words), p->quiet, why) == 0)
+		return 0;
+	errtext_prefix(why, "doorbell_log_events");
+	return -1;
+}
+
 struct policy *
 policy_new(const struct policy_options *o, struct errtext *why)
 {
@@ -278,7 +288,8 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	p->line_length_limit = cfg->postfix.line_length_limit < LINE_LENGTH_MIN
 				   ? LINE_LENGTH_MIN
 				   : (size_t)cfg->postfix.line_length_limit;
-	if (read_families(p, cfg->postfix.inet_protocols, why) < 0 ||
+	if (read_events(p, cfg->log_events, why) < 0 ||
+	    read_families(p, cfg->postfix.inet_protocols, why) < 0 ||
 	    make_texts(p, cfg, config_under(o->config, true), why) < 0 ||
 	    policy_tables_open(p, o, why) < 0 || open_dnsbl(p, o, cfg, why) < 0)
 		policy_unref(&p);

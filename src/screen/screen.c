@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "screen/screen.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/ident.h"
@@ -117,6 +118,8 @@ screen_set_policy(struct screen *screen, struct policy *policy)
 	struct policy *old = screen->policy;
 
 	screen->policy = policy_ref(policy);
+	memcpy(screen->journal.quiet, policy->quiet,
+	    sizeof(screen->journal.quiet));
 	if (old != NULL)
 		policy_leave(old);
 	policy_unref(&old);

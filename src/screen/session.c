@@ -89,6 +89,7 @@ complete_line(const struct session *s, struct journal_line *line)
 {
 	const struct config *cfg = session_config(s);
 
+	line->ident = s->ident;
 	line->client = &s->client;
 	line->server = &s->server;
 	line->old_words = !cfg->postfix.respectful_logging;

@@ -61,7 +61,7 @@ class Standalone:
     def start(self):
         mark = self.log.mark()
         self.launch()
-        self.log.wait_for(r"doorbelld \S+ starting.*", after=mark)
+        self.log.wait_for(r".*doorbelld \S+ starting.*", after=mark)
         until(
             lambda: processes.listens(self.pid, self.port),
             lambda: "a listening socket; the log:\n" + self.log.tail(),

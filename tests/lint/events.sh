@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # Every log line of events.def, every other line that is logged, and every reply
 # of verdicts.def is explained in doorbelld(8): the page has it with some words
-# where the table has %letters.
+# where the table has %letters. The names of fields and groups are there, too.
 set -eu
 cd "$(dirname "$0")/../.."
 page=man/doorbelld.8
@@ -35,6 +35,17 @@ while IFS=$sep read -r word old rest _; do
 	echo "$page: does not mention \"$old\""
 	rc=1
 done <"$dir/events"
+
+# The table of named fields: "event  groups  names", blanks squeezed.
+tests/lint/print-table fields >"$dir/fields"
+while IFS=$sep read -r id groups names level _; do
+	event=$(echo "$id" | tr A-Z a-z)
+	[ "$level" = INFO ] || event="$event!"
+	row="$event $(echo "$groups" | tr ' ' ,) $names"
+	grep -qxF "$row" "$dir/page" && continue
+	echo "$page: no row \"$row\""
+	rc=1
+done <"$dir/fields"
 
 tests/lint/print-table verdicts >"$dir/verdicts"
 while IFS=$sep read -r drop enforce enhanced text; do

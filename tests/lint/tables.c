@@ -33,7 +33,18 @@ print_params(void)
 static void
 print_events(void)
 {
-#define EVENT(id, word, old, level, voice, rest) print_row(word, old, rest, "");
+#define EVENT(id, word, old, level, voice, rest, groups, names) \
+	print_row(word, old, rest, "");
+#include "screen/events.def"
+#undef EVENT
+}
+
+/* Event, groups, names of its fields, whether it is a warning. */
+static void
+print_fields(void)
+{
+#define EVENT(id, word, old, level, voice, rest, groups, names) \
+	print_row(#id, groups, names, #level);
 #include "screen/events.def"
 }
 
@@ -55,6 +66,8 @@ main(int argc, char **argv)
 		print_params();
 	else if (strcmp(wanted, "events") == 0)
 		print_events();
+	else if (strcmp(wanted, "fields") == 0)
+		print_fields();
 	else if (strcmp(wanted, "verdicts") == 0)
 		print_verdicts();
 	else

@@ -229,6 +229,7 @@ raise_curtain(struct play *p)
 	if ((p->policy = make_policy(p)) == NULL)
 		return false;
 	log_set_sink(keep_line, p);
+	log_set_form((enum log_form)config_under(p->config, false)->log_format);
 	screen_set_policy(p->screen, p->policy);
 	return true;
 }
@@ -241,6 +242,7 @@ drop_curtain(struct play *p)
 	p->no_memory = false;
 	fake_mem_heal();
 	log_set_sink(NULL, NULL);
+	log_set_form(LOG_FORM_PLAIN);
 	screen_free(&p->screen);
 	policy_unref(&p->policy);
 	cache_close(&p->cache);

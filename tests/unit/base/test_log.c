@@ -55,6 +55,7 @@ tear_down(void **state)
 	log_set_sink(NULL, NULL);
 	log_set_verbose(0);
 	log_set_utf8(true);
+	log_set_form(LOG_FORM_PLAIN);
 	return 0;
 }
 
@@ -81,6 +82,46 @@ test_prefix_follows_level(void **state)
 		assert_int_equal(h->level, cases[i].level);
 		assert_int_equal(h->voice, LOG_VOICE_DNSBLOG);
 	}
+}
+
+/* The daemon's own lines, where lines are named fields. */
+static void
+test_messages(void **state)
+{
+	struct heard *h = *state;
+	char long_text[3000], line[LOG_LINE_MAX + 1];
+	size_t n;
+
+	log_set_form(LOG_FORM_LOGFMT);
+	log_warning("%s", "a \"b\"\n");
+	assert_string_equal(
+	    h->text, "level=warning event=message text=\"a \\\"b\\\"\\n\"");
+	log_set_form(LOG_FORM_JSON);
+	log_info("ready");
+	assert_string_equal(h->text,
+	    "{\"level\":\"info\",\"event\":\"message\","
+	    "\"text\":\"ready\"}");
+	assert_int_equal(h->level, LOG_LEVEL_INFO);
+	memset(long_text, 'x', sizeof(long_text));
+	log_text(LOG_LEVEL_ERROR, LOG_VOICE_MAIN,
+	    span_of(long_text, sizeof(long_text)));
+	assert_true(strlen(h->text) <= LOG_LINE_MAX);
+	assert_true(strlen(h->text) > LOG_LINE_MAX - 8);
+	assert_string_equal(h->text + strlen(h->text) - 3, "x\"}");
+	log_fields(LOG_LEVEL_INFO, LOG_VOICE_MAIN, span_str("{\"a\":1}\n"));
+	assert_string_equal(h->text, "{\"a\":1}?");
+	log_set_utf8(false);
+	log_info("\xc3\xa4");
+	assert_string_equal(h->text,
+	    "{\"level\":\"info\",\"event\":\"message\",\"text\":\"??\"}");
+	n = log_render(LOG_LEVEL_FATAL, span_str("x"), line);
+	assert_int_equal(n, strlen(line));
+	assert_string_equal(
+	    line, "{\"level\":\"fatal\",\"event\":\"message\",\"text\":\"x\"}");
+	log_set_form(LOG_FORM_PLAIN);
+	n = log_render(LOG_LEVEL_FATAL, span_str("x"), line);
+	assert_int_equal(n, strlen(line));
+	assert_string_equal(line, "fatal: x");
 }
 
 static void
@@ -313,6 +354,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    HEARD(test_prefix_follows_level),
 	    HEARD(test_short_forms),
+	    HEARD(test_messages),
 	    HEARD(test_ready_text),
 	    HEARD(test_debug_only_when_verbose),
 	    HEARD(test_no_second_line),

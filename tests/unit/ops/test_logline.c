@@ -89,7 +89,7 @@ static bool
 has_letter(enum journal_event event, char letter)
 {
 	static const char *const rests[] = {
-#define EVENT(id, word, old, level, voice, rest) rest,
+#define EVENT(id, word, old, level, voice, rest, ...) rest,
 #include "screen/events.def"
 #undef EVENT
 	};

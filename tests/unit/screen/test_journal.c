@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ops/json_value.h"
 
 static char last[LOG_LINE_MAX + 1];
 static enum log_voice last_voice;
@@ -46,6 +47,7 @@ teardown(void **state)
 {
 	(void)state;
 	log_set_sink(NULL, NULL);
+	log_set_form(LOG_FORM_PLAIN);
 	return 0;
 }
 
@@ -197,6 +199,169 @@ test_floods_are_summed_up(void **state)
 	    last, "warning: dnsblog reply timeout 10s for bl.test");
 }
 
+/* --- named fields --------------------------------------------------------- */
+
+static void
+test_named_fields(void **state)
+{
+	struct endpoint v4 = endpoint("192.0.2.1", 40000);
+	struct endpoint mx = endpoint("2001:db8::25", 25);
+	struct addr listed = endpoint("127.0.0.2", 0).addr;
+	const struct {
+		enum journal_event event;
+		struct journal_line line;
+		const char *logfmt, *json;
+	} cases[] = {
+	    {EVENT_CONNECT, {.ident = 62, .client = &v4, .server = &mx},
+		"level=info event=connect session=00000000010 client=192.0.2.1 "
+		"client_port=40000 server=2001:db8::25 server_port=25",
+		"{\"level\":\"info\",\"event\":\"connect\",\"session\":"
+		"\"00000000010\",\"client\":\"192.0.2.1\",\"client_port\":"
+		"40000,\"server\":\"2001:db8::25\",\"server_port\":25}"},
+	    {EVENT_PREGREET,
+		{.ident = 62,
+		    .client = &v4,
+		    .number = 11,
+		    .delay_ms = 390,
+		    .quoted = {"EHLO a\\b\r\n", 10}},
+		"level=info event=pregreet session=00000000010 "
+		"client=192.0.2.1 client_port=40000 bytes=11 delay_ms=390 "
+		"text=\"EHLO a\\\\b\\r\\n\"",
+		"{\"level\":\"info\",\"event\":\"pregreet\",\"session\":"
+		"\"00000000010\",\"client\":\"192.0.2.1\",\"client_port\":"
+		"40000,\"bytes\":11,\"delay_ms\":390,"
+		"\"text\":\"EHLO a\\\\b\\r\\n\"}"},
+	    {EVENT_DNSBL_LISTED,
+		{.address = &mx.addr, .word = "bl.test", .listed_as = &listed},
+		"level=info event=dnsbl_listed client=2001:db8::25 "
+		"list=bl.test answer=127.0.0.2",
+		"{\"level\":\"info\",\"event\":\"dnsbl_listed\",\"client\":"
+		"\"2001:db8::25\",\"list\":\"bl.test\","
+		"\"answer\":\"127.0.0.2\"}"},
+	    {EVENT_DNSBL_TIMEOUT, {.number = 10, .word = "bl.test"},
+		"level=warning event=dnsbl_timeout seconds=10 list=bl.test",
+		"{\"level\":\"warning\",\"event\":\"dnsbl_timeout\","
+		"\"seconds\":10,\"list\":\"bl.test\"}"},
+	    {EVENT_STRESS_ENTER, {.number = 90},
+		"level=info event=stress_enter connections=90",
+		"{\"level\":\"info\",\"event\":\"stress_enter\","
+		"\"connections\":90}"},
+	};
+	struct journal j = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		log_set_form(LOG_FORM_LOGFMT);
+		journal_write(&j, cases[i].event, &cases[i].line);
+		assert_string_equal(last, cases[i].logfmt);
+		log_set_form(LOG_FORM_JSON);
+		journal_write(&j, cases[i].event, &cases[i].line);
+		assert_string_equal(last, cases[i].json);
+	}
+}
+
+static const char *const rests[EVENT_COUNT] = {
+#define EVENT(id, word, old, level, voice, rest, ...) [EVENT_##id] = rest,
+#include "screen/events.def"
+#undef EVENT
+};
+static const char *const names[EVENT_COUNT] = {
+#define EVENT(id, word, old, level, voice, rest, groups, names) \
+	[EVENT_##id] = names,
+#include "screen/events.def"
+#undef EVENT
+};
+
+/* The fields of the row are there, in a line that is one JSON object, and none
+ * that a client would like to have. */
+static void
+check_event(enum journal_event event)
+{
+	struct span rest = span_str(names[event]), word;
+	struct json_tree *tree;
+	struct errtext why;
+	char name[64];
+
+	tree = json_tree_new(span_str(last), &why);
+	if (tree == NULL) {
+		print_error("event %d: %s: %s\n", (int)event, why.text, last);
+		fail();
+	}
+	while (text_token(&rest, " ", &word)) {
+		(void)snprintf(name, sizeof(name), "%.*s", (int)word.n, word.p);
+		if (json_value_get(json_tree_root(tree), name) == NULL) {
+			print_error("no %s in %s\n", name, last);
+			fail();
+		}
+	}
+	assert_null(json_value_get(json_tree_root(tree), "fake"));
+	json_tree_free(&tree);
+}
+
+/* Every row, with the worst a client can say, in every place and at length. */
+static void
+test_no_forged_fields(void **state)
+{
+	static const char evil[] = "\",\"fake\":\"1\r\n\xc2\x85\xff fake=1 }";
+	char text[2048];
+	struct endpoint v6 = endpoint("2001:db8:1:2:3:4:5:6", 65535);
+	struct addr listed = endpoint("127.255.255.254", 0).addr;
+	struct span junk = {text, 0};
+	struct journal j = {0};
+
+	(void)state;
+	while (junk.n + sizeof(evil) < sizeof(text)) {
+		memcpy(text + junk.n, evil, sizeof(evil) - 1);
+		junk.n += sizeof(evil) - 1;
+	}
+	text[junk.n] = '\0';
+	log_set_form(LOG_FORM_JSON);
+	for (enum journal_event i = 0; i < EVENT_COUNT; i++) {
+		struct journal_line line = {.ident = UINT64_MAX,
+		    .client = &v6,
+		    .server = &v6,
+		    .address = &v6.addr,
+		    .listed_as = &listed,
+		    .delay_ms = INT64_C(1) << 50,
+		    .number = -(INT64_C(1) << 50),
+		    .command = junk,
+		    .quoted = junk,
+		    .text = junk,
+		    .other = junk,
+		    .word = text,
+		    .reply = junk,
+		    .sender = junk,
+		    .recipient = junk,
+		    .helo = junk,
+		    .proto = "ESMTP"};
+
+		journal_write(&j, i, &line);
+		check_event(i);
+	}
+}
+
+/* A name for each letter. */
+static void
+test_names(void **state)
+{
+	struct span rest, word;
+	unsigned letters, words;
+
+	(void)state;
+	for (size_t i = 0; i < EVENT_COUNT; i++) {
+		letters = words = 0;
+		for (const char *p = rests[i]; *p != '\0'; p++)
+			letters += *p == '%';
+		rest = span_str(names[i]);
+		while (text_token(&rest, " ", &word))
+			words++;
+		if (letters != words) {
+			print_error("\"%s\": \"%s\"\n", rests[i], names[i]);
+			fail();
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -208,6 +373,10 @@ main(void)
 		test_quoted_text_is_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_floods_are_summed_up, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_named_fields, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_no_forged_fields, setup, teardown),
+	    cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
