@@ -14,6 +14,7 @@
 
 #include "base/errtext.h"
 #include "config/config.h"
+#include "daemon/annals.h"
 #include "daemon/listeners.h"
 #include "daemon/options.h"
 #include "daemon/postfix.h"
@@ -34,6 +35,7 @@ struct doorbell {
 	struct counters *counters; /* the tally's */
 	struct cache *cache;
 	struct rules *rules; /* made by hand; survive in the cache's file */
+	struct annals annals;
 	struct shelf *shelf; /* indexed tables, read at the start */
 	struct screen *screen;
 	struct listeners listeners;

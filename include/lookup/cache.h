@@ -26,6 +26,7 @@
 
 #include "base/errtext.h"
 #include "lookup/cache_note.h"
+#include "lookup/cache_total.h"
 #include "lookup/record.h"
 
 #define CACHE_MAP_BYTES ((size_t)4 << 30) /* reserved, not used */
@@ -80,6 +81,11 @@ int cache_keep_note(struct cache *c, const struct cache_note *note);
 /* All that are kept: before cache_start(). 0, or -1 with *why. */
 int cache_each_note(
     struct cache *c, cache_note_fn *fn, void *arg, struct errtext *why);
+
+/* Add bytes to the total of an hour; -1 with errno when they are not taken:
+ * ENOBUFS (CACHE_TOTALS_WAITING_MAX of them wait), EIO, ENOMEM. */
+int cache_total(
+    struct cache *c, uint32_t hour, struct span bytes, cache_merge_fn *merge);
 
 /* Ask the writer to remove records whose last test expired before `before`. A
  * sweep that runs already goes on. */

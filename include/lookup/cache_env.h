@@ -22,6 +22,8 @@ struct cache_env {
 	unsigned pass;           /* the database */
 	unsigned notes;          /* and the one beside it */
 	bool has_notes;          /* not in an old file that is opened to read */
+	unsigned totals;         /* of hours */
+	bool has_totals;
 	struct stat opened; /* which file this is, whatever has its name now */
 };
 

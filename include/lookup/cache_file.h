@@ -14,6 +14,7 @@
 #include "lookup/cache_note.h"
 #include "lookup/cache_place.h"
 #include "lookup/cache_queue.h"
+#include "lookup/cache_total.h"
 #include "lookup/record.h"
 
 enum cache_file_status {
@@ -55,6 +56,13 @@ enum cache_file_status cache_file_keep(struct cache_file *f,
 /* All of them; on the loop, before the thread begins. */
 enum cache_file_status cache_file_each_note(
     struct cache_file *f, cache_note_fn *fn, void *arg, struct errtext *why);
+
+/* Add it to what is kept of its hour. */
+enum cache_file_status cache_file_total(
+    struct cache_file *f, const struct cache_total *total, struct errtext *why);
+/* Those that are kept, from that hour on, ascending. */
+enum cache_file_status cache_file_each_total(struct cache_file *f,
+    uint32_t from, cache_total_fn *fn, void *arg, struct errtext *why);
 
 struct cache_scanned {
 	struct record_key key;

@@ -25,6 +25,8 @@ void cache_writer_stop(struct cache_writer *w, struct cache_file *f);
 int cache_writer_add(struct cache_writer *w, const struct cache_change *change);
 /* The same for a note. */
 int cache_writer_keep(struct cache_writer *w, const struct cache_note *note);
+/* The same for a total, which is the writer's when it returns 0. */
+int cache_writer_total(struct cache_writer *w, struct cache_total *total);
 enum cache_writer_answer {
 	CACHE_WRITER_QUEUED, /* see *change_r */
 	CACHE_WRITER_ABSENT, /* ask the file */

@@ -91,6 +91,11 @@ size_t dnsbl_zone_count(const struct dnsbl *bl);
 const struct dnsbl_health *dnsbl_zone_health(const struct dnsbl *bl, size_t i);
 /* Whether one of its answers can raise a score. */
 bool dnsbl_zone_blames(const struct dnsbl *bl, size_t i);
+/* The same, for who keeps a reference to it. */
+struct dnsbl_health *dnsbl_zone_record(const struct dnsbl *bl, size_t i);
+/* The least and the most points that its answer can earn. */
+void dnsbl_zone_bounds(
+    const struct dnsbl *bl, size_t i, int *low_r, int *high_r);
 /* Rounds that begin from now on wait this long for answers. */
 void dnsbl_set_timeout(struct dnsbl *bl, int64_t timeout_ms);
 /* Test the zones now and from time to time; 0: do not, any more. */

@@ -9,6 +9,7 @@
 #ifndef DOORBELL_OPS_CACHE_TOOL_H
 #define DOORBELL_OPS_CACHE_TOOL_H
 
+#include "lookup/cache_total.h"
 #include "lookup/rules.h"
 #include "ops/site.h"
 
@@ -31,5 +32,9 @@ int cache_delete(const char *config, const char *address);
  * of the cache from then on. */
 int cache_peek(const struct site *site, const struct addr *client,
     struct record *record_r, struct rules *rules, struct errtext *why);
+
+/* The totals of hours that it keeps, from one on. 0, or -1 with *why; as above. */
+int cache_totals(const char *config, uint32_t from, cache_total_fn *fn,
+    void *arg, struct errtext *why);
 
 #endif

@@ -19,6 +19,7 @@
 #include "screen/journal.h"
 #include "screen/policy.h"
 #include "screen/quota.h"
+#include "screen/totals.h"
 
 struct offenders;
 struct rate;
@@ -54,6 +55,8 @@ struct screen {
 	struct crowd crowd;
 	size_t held_back; /* sessions whose reply is (screen/stutter.c) */
 	struct journal journal;
+	struct totals *totals;     /* of the hour; NULL: nobody keeps them */
+	struct totals_burst burst; /* of clients that passed */
 	struct handoff_queue handoffs;
 	struct replay_queue replays;
 	struct session_list sessions; /* alive, oldest first */

@@ -24,6 +24,7 @@
 #include "screen/policy.h"
 #include "screen/quota.h"
 #include "screen/screen.h"
+#include "screen/visit.h"
 
 enum phase {
 	PHASE_STAY,     /* as a wish: nothing changes */
@@ -102,6 +103,7 @@ struct session {
 	struct replay *replay;   /* begins in the dialogue, goes to the relay */
 	struct mono begun;       /* when it was accepted */
 	struct mono phase_since; /* for "after N" */
+	struct visit visit;
 	struct endpoint client, server;
 	struct checks checks;
 	TAILQ_ENTRY(session) others;

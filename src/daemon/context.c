@@ -211,7 +211,10 @@ build_screen(struct doorbell *d, struct errtext *why)
 		return -1;
 	screen_set_policy(d->screen, policy);
 	policy_unref(&policy);
-	return 0;
+	if (annals_begin(d) == 0)
+		return 0;
+	errtext_set(why, "%s", strerror(errno));
+	return -1;
 }
 
 /* Sockets that master(8) or systemd has opened, or our own. */
@@ -445,6 +448,7 @@ context_free(struct doorbell **dp)
 	steering_stop(d);
 	systemd_leave(&d->systemd);
 	listeners_close(&d->listeners);
+	annals_end(d);
 	screen_free(&d->screen);
 	tally_close(&d->tally);
 	rules_free(&d->rules);

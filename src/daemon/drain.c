@@ -93,7 +93,7 @@ static bool
 nothing_is_left(const struct doorbell *d)
 {
 	return screen_session_count(d->screen) == 0 &&
-	       logsock_backlog(d->logsock) == 0 &&
+	       logsock_backlog(d->logsock) == 0 && annals_is_empty(d) &&
 	       (d->cache == NULL || cache_backlog(d->cache) == 0);
 }
 

@@ -203,6 +203,22 @@ cache_each_note(
 	return -1;
 }
 
+int
+cache_total(
+    struct cache *c, uint32_t hour, struct span bytes, cache_merge_fn *merge)
+{
+	struct cache_total *total;
+
+	if (c->file == NULL)
+		return errno = EIO, -1;
+	if ((total = cache_total_new(hour, bytes, merge)) == NULL)
+		return -1;
+	if (cache_writer_total(c->writer, total) == 0)
+		return 0;
+	cache_total_free(&total);
+	return -1;
+}
+
 void
 cache_sweep(struct cache *c, struct wall before)
 {

@@ -27,6 +27,7 @@ enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
 enum { MEND_LOOKS_MAX = 50, MEND_LOOK_MS = 10 };
 #define DATABASE_NAME "pass"
 #define NOTES_NAME "notes"
+#define TOTALS_NAME "totals"
 
 /* The file itself is the fault: it can be set aside. The second half are no
  * mistakes of ours either; pages of garbage lead to them. */
@@ -195,9 +196,10 @@ cache_env_open(
 	    (rc = mdb_reader_check(e->env, &dead)) != 0 ||
 	    (rc = check_length(e->env)) != 0 ||
 	    (rc = open_database(e, DATABASE_NAME, &e->pass)) != 0 ||
-	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0)
+	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0 ||
+	    (rc = open_database(e, TOTALS_NAME, &e->totals)) != 0)
 		return rc;
-	e->has_notes = true;
+	e->has_notes = e->has_totals = true;
 	cache_env_mend_length(e->env);
 	return begin_reading(e);
 }
@@ -230,6 +232,16 @@ reading_flags(const struct cache_place *place)
 	return has_lock ? MDB_RDONLY : MDB_RDONLY | MDB_NOLOCK;
 }
 
+/* One that an older release has made does not have them all. */
+static int
+find_more(struct cache_env *e, const char *name, unsigned *dbi_r, bool *has_r)
+{
+	int rc = find_database(e, name, dbi_r);
+
+	*has_r = rc == 0;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 int
 cache_env_open_to_read(
     struct cache_env *e, const struct cache_place *place, size_t map_bytes)
@@ -240,12 +252,10 @@ cache_env_open_to_read(
 	if ((rc = open_environment(
 		 e, place, map_bytes, reading_flags(place))) != 0 ||
 	    (rc = watch_length(e->env)) != 0 ||
-	    (rc = find_database(e, DATABASE_NAME, &e->pass)) != 0)
+	    (rc = find_database(e, DATABASE_NAME, &e->pass)) != 0 ||
+	    (rc = find_more(e, NOTES_NAME, &e->notes, &e->has_notes)) != 0 ||
+	    (rc = find_more(e, TOTALS_NAME, &e->totals, &e->has_totals)) != 0)
 		return rc;
-	rc = find_database(e, NOTES_NAME, &e->notes);
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		return rc;
-	e->has_notes = rc == 0;
 	return begin_reading(e);
 }
 

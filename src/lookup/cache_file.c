@@ -449,6 +449,53 @@ cache_file_each_note(
 	return status_of(f, rc, "cache notes", why);
 }
 
+/* --- totals ---------------------------------------------------------------- */
+
+static int
+add_total(struct cache_file *f, const struct cache_total *total)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(f->lmdb.env, NULL, 0, &txn);
+
+	if (rc != 0)
+		return rc;
+	if ((rc = cache_total_put(txn, f->lmdb.totals, total)) == 0)
+		rc = commit(f, txn);
+	else
+		mdb_txn_abort(txn);
+	return rc;
+}
+
+enum cache_file_status
+cache_file_total(
+    struct cache_file *f, const struct cache_total *total, struct errtext *why)
+{
+	int rc;
+
+	cache_guard_enter();
+	rc = add_total(f, total);
+	cache_guard_leave();
+	return status_of(f, rc, "cache totals", why);
+}
+
+enum cache_file_status
+cache_file_each_total(struct cache_file *f, uint32_t from, cache_total_fn *fn,
+    void *arg, struct errtext *why)
+{
+	MDB_txn *txn;
+	int rc;
+
+	if (!f->lmdb.has_totals)
+		return CACHE_FILE_DONE;
+	cache_guard_enter();
+	if ((rc = mdb_txn_begin(f->lmdb.env, NULL, MDB_RDONLY, &txn)) == 0) {
+		rc = cache_total_walk(txn, f->lmdb.totals, from, fn, arg);
+		mdb_txn_abort(txn);
+	}
+	cache_guard_leave();
+	return status_of(f, rc, "cache totals", why);
+}
+
 /* --- sweeps ---------------------------------------------------------------- */
 
 static struct wall

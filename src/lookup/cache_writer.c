@@ -41,6 +41,8 @@ struct cache_writer {
 	struct mono oldest; /* since when something waits */
 	size_t notes_waiting;
 	struct cache_note notes[CACHE_NOTES_WAITING_MAX]; /* oldest first */
+	size_t totals_waiting;
+	struct cache_total *totals[CACHE_TOTALS_WAITING_MAX];
 	bool is_stopping, has_failed;
 	bool is_sweep_wanted, is_sweeping;
 	bool is_at_file; /* the thread works without the mutex */
@@ -55,6 +57,7 @@ struct cache_writer {
 	struct sweep sweep;
 	struct cache_change batch[CACHE_BATCH_MAX];
 	struct cache_note keeping[CACHE_NOTES_WAITING_MAX];
+	struct cache_total *adding; /* not again by the child of a fork */
 };
 
 static int
@@ -95,6 +98,8 @@ cache_writer_free(struct cache_writer **w)
 	if (*w == NULL)
 		return;
 	must(!(*w)->has_thread);
+	while ((*w)->totals_waiting > 0)
+		cache_total_free(&(*w)->totals[--(*w)->totals_waiting]);
 	pthread_cond_destroy(&(*w)->wake);
 	pthread_mutex_destroy(&(*w)->mutex);
 	cache_queue_free(&(*w)->queue);
@@ -246,6 +251,27 @@ write_notes(struct cache_writer *w)
 	memmove(w->notes, w->notes + n, w->notes_waiting * sizeof(w->notes[0]));
 }
 
+/* Unlike a note it must not be written twice: who is interrupted loses it. */
+static void
+write_total(struct cache_writer *w)
+{
+	enum cache_file_status status;
+	struct errtext why;
+
+	w->adding = w->totals[0];
+	w->totals_waiting--;
+	memmove(
+	    w->totals, w->totals + 1, w->totals_waiting * sizeof(w->totals[0]));
+	if (!is_to_be_dropped(w)) {
+		leave_for_file(w);
+		status = cache_file_total(w->file, w->adding, &why);
+		come_back(w);
+		if (status == CACHE_FILE_FAILED)
+			note_failure(w, &why);
+	}
+	cache_total_free(&w->adding);
+}
+
 static void
 end_sweep(struct cache_writer *w, enum cache_file_status status,
     const struct errtext *why)
@@ -337,11 +363,13 @@ work(void *arg)
 
 	lock(w);
 	while (!w->is_stopping || cache_queue_waiting(w->queue) > 0 ||
-	       w->notes_waiting > 0) {
+	       w->notes_waiting > 0 || w->totals_waiting > 0) {
 		if (w->notes_waiting > 0)
 			write_notes(w);
 		else if (is_batch_due(w))
 			write_batch(w);
+		else if (w->totals_waiting > 0)
+			write_total(w);
 		else if (may_sweep(w))
 			continue_sweep(w);
 		else
@@ -441,6 +469,25 @@ cache_writer_keep(struct cache_writer *w, const struct cache_note *note)
 	return rc;
 }
 
+int
+cache_writer_total(struct cache_writer *w, struct cache_total *total)
+{
+	int rc = -1;
+
+	lock(w);
+	if (w->has_failed) {
+		errno = EIO;
+	} else if (w->totals_waiting == CACHE_TOTALS_WAITING_MAX) {
+		errno = ENOBUFS;
+	} else {
+		w->totals[w->totals_waiting++] = total;
+		pthread_cond_signal(&w->wake);
+		rc = 0;
+	}
+	unlock(w);
+	return rc;
+}
+
 enum cache_writer_answer
 cache_writer_find(struct cache_writer *w, const struct record_key *key,
     struct cache_change *change_r)
@@ -505,7 +552,7 @@ cache_writer_backlog(struct cache_writer *w)
 	size_t n;
 
 	lock(w);
-	n = cache_queue_count(w->queue) + w->notes_waiting;
+	n = cache_queue_count(w->queue) + w->notes_waiting + w->totals_waiting;
 	unlock(w);
 	return n;
 }
@@ -539,6 +586,7 @@ cache_writer_after_fork_child(struct cache_writer *w)
 	 * before: neither of the two owns memory. */
 	must(init_locks(w) == 0);
 	cache_queue_put_back(w->queue);
+	cache_total_free(&w->adding);
 	w->has_thread = false;
 	w->is_stopping = false;
 	w->is_sweeping = false;

@@ -173,6 +173,19 @@ dnsbl_zone_blames(const struct dnsbl *bl, size_t i)
 	return bl->zones[i].high > 0;
 }
 
+struct dnsbl_health *
+dnsbl_zone_record(const struct dnsbl *bl, size_t i)
+{
+	return bl->health[i];
+}
+
+void
+dnsbl_zone_bounds(const struct dnsbl *bl, size_t i, int *low_r, int *high_r)
+{
+	*low_r = bl->zones[i].low;
+	*high_r = bl->zones[i].high;
+}
+
 int
 dnsbl_start(struct dnsbl *bl, const struct addr *client,
     struct dnsbl_ticket *ticket, dnsbl_fn *fn, bool *joined_r)

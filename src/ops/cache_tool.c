@@ -470,3 +470,18 @@ cache_peek(const struct site *site, const struct addr *client,
 	cache_place_clear(&t.place);
 	return known;
 }
+
+int
+cache_totals(const char *config, uint32_t from, cache_total_fn *fn, void *arg,
+    struct errtext *why)
+{
+	struct tool t;
+	int rc = -1;
+
+	if (tool_begin(&t, config, USE_READ, why) == 0 &&
+	    cache_file_each_total(t.file, from, fn, arg, why) ==
+		CACHE_FILE_DONE)
+		rc = 0;
+	tool_end(&t);
+	return rc;
+}

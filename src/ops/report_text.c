@@ -59,8 +59,8 @@ add_head(const struct report *r, struct buf *out)
 	    (unsigned long long)h->lines, (unsigned long long)h->ours);
 	if (h->unfinished > 0)
 		(void)buf_printf(out,
-		    "%llu connections are left out: how they ended is not in"
-		    " there\n",
+		    "left out, as their ends are not in there: %llu"
+		    " connections\n",
 		    (unsigned long long)h->unfinished);
 }
 
@@ -353,9 +353,10 @@ add_calendar(const struct report *r, struct buf *out)
 int
 report_text(const struct report *r, struct buf *out)
 {
-	if (r->hours == 0)
+	if (r->hours > 0)
+		add_head(r, out);
+	if (report_visits(r->sum) == 0)
 		return buf_add_str(out, "nobody came in this time\n");
-	add_head(r, out);
 	add_parts(r, out);
 	add_catchers(r, out);
 	add_hangups(r, out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "ops/cache_tool.h"
 #include "ops/control.h"
 #include "ops/logbook.h"
 #include "ops/period.h"
@@ -18,7 +19,7 @@
  * goes, is up to who calls us. Log files are read in the order of their first
  * lines, as "mail.log*" names the newest one first. */
 
-enum { DAYS_DEFAULT = 30 };
+enum { DAYS_DEFAULT = 30, HOUR_S = 3600 };
 
 struct source {
 	const char *path;
@@ -32,6 +33,8 @@ struct job {
 	FILE *page; /* NULL: no --html */
 	struct source source[REQUEST_ARGUMENTS_MAX];
 	struct history history;
+	struct totals totals; /* of the hour that is being read */
+	bool incomplete;
 };
 
 static int
@@ -174,11 +177,31 @@ read_logs(struct job *job, struct errtext *why)
 	return rc;
 }
 
+/* --- what doorbelld has kept ------------------------------------------------ */
+
+/* What a later release has written is for that. */
+static void
+note_hour(uint32_t hour, struct span bytes, void *arg)
+{
+	struct job *job = arg;
+	int64_t begin = (int64_t)hour * HOUR_S;
+
+	if (begin + HOUR_S <= job->since.s || begin >= job->until.s ||
+	    totals_decode(bytes, &job->totals) < 0)
+		return;
+	if (history_add(&job->history, hour, &job->totals) < 0)
+		job->incomplete = true;
+}
+
 static int
 read_history(struct job *job, struct errtext *why)
 {
-	(void)job;
-	errtext_set(why, "name log files, behind --log");
+	if (cache_totals(job->request->with[SWITCH_CONFIG],
+		(uint32_t)(job->since.s / HOUR_S), note_hour, job, why) < 0)
+		return -1;
+	if (!job->incomplete)
+		return 0;
+	errtext_set(why, "not all hours could be read: %s", strerror(ENOMEM));
 	return -1;
 }
 

@@ -254,6 +254,7 @@ static void
 greet_end(struct session *s)
 {
 	dnsbl_cancel(&s->greet.ticket);
+	s->visit.lists = s->greet.score.listed_by;
 }
 
 const struct phase_ops greet_phase = {

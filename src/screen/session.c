@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "config/override.h"
 #include "screen/footer.h"
+#include "screen/ledger.h"
 #include "screen/verdict.h"
 
 /* Who may follow whom is a table; a move that it does not allow is a broken
@@ -104,6 +105,7 @@ write_line(
     struct session *s, enum journal_event event, struct journal_line line)
 {
 	complete_line(s, &line);
+	ledger_note(s, event, line.delay_ms);
 	journal_write(&s->screen->journal, event, &line);
 }
 
@@ -283,6 +285,7 @@ done_begin(struct session *s)
 		session_log(s, EVENT_DISCONNECT, (struct journal_line){0});
 	}
 	counters_bump(screen->counters, (enum counter)s->outcome);
+	ledger_close(s);
 	session_leave(s);
 	TAILQ_INSERT_TAIL(&screen->ended, s, others);
 	loop_later_add(screen->loop, &screen->reaper, reap);

@@ -235,3 +235,15 @@ cache_each_note(
 	errtext_set(why, "%s", "");
 	return 0;
 }
+
+/* Nor are totals. */
+int
+cache_total(
+    struct cache *c, uint32_t hour, struct span bytes, cache_merge_fn *merge)
+{
+	(void)hour;
+	(void)bytes;
+	(void)merge;
+	errno = EIO;
+	return c->has_failed ? -1 : 0;
+}

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: ISC
+"""doorbellctl report: from log files, and from what doorbelld has kept."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from ctl import Ctl
+from dns import Zone, listed
+from screener import ROOT
+from scripts import PASS_OLD, passes
+from waiting import GENEROUS_S, until
+
+BAD = "127.0.0.5"
+
+# What both sources know, and know alike.
+SHARED = (
+    "connections nuisance known new listed early other hung_up full".split()
+)
+
+
+def traffic(ring):
+    """One of each; the Postfix that has seen it."""
+    ring.lists(Zone("bl.test", listed(BAD)), Zone("other.test", listed(BAD)))
+    postfix = ring.start(
+        postscreen_dnsbl_sites="bl.test*2, other.test*0",
+        postscreen_dnsbl_action="enforce",
+        postscreen_greet_action="enforce",
+    )
+    passes(postfix, source="127.0.0.6")
+    passes(postfix, PASS_OLD, source="127.0.0.6")
+    with postfix.connect("127.0.0.7") as early:
+        early.send("EHLO too.early\r\n")
+        postfix.log.wait_for(r"PREGREET .*\[127\.0\.0\.7\].*")
+    with postfix.connect(BAD):
+        postfix.log.wait_for(r"DNSBL rank 2 for \[127\.0\.0\.5\].*")
+    with postfix.connect("127.0.0.8") as gone:
+        gone.line()
+    for source in "127.0.0.5", "127.0.0.7", "127.0.0.8":
+        postfix.log.wait_for(r"DISCONNECT \[%s\].*" % re.escape(source))
+    return postfix
+
+
+PROGRAM = os.path.join(
+    os.path.dirname(
+        os.environ.get("DOORBELLD", os.path.join(ROOT, "build/plain/doorbelld"))
+    ),
+    "doorbellctl",
+)
+
+
+def report(*words, status=0, program=PROGRAM):
+    run = subprocess.run(
+        [program, "report", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=GENEROUS_S,
+    )
+    assert run.returncode == status, run.stderr
+    return run.stdout if status == 0 else run.stderr
+
+
+def of_log(postfix, *words):
+    return json.loads(report("--json", *words, "--log", postfix.log.path))
+
+
+@pytest.mark.dnsbl
+def test_the_log_of_either_screener(ring):
+    told = of_log(traffic(ring))
+    assert {name: told["total"][name] for name in SHARED} == {
+        "connections": 5,
+        "nuisance": 3,
+        "known": 1,
+        "new": 1,
+        "listed": 1,
+        "early": 1,
+        "other": 0,
+        "hung_up": 1,
+        "full": 0,
+    }
+    assert told["unfinished"] == 0
+    assert told["figures"]["caught_listed"] == 1
+    assert told["figures"]["caught_none"] == 2
+    assert sum(told["figures"]["waits"]) == 1
+    assert sum(told["figures"]["hangups_early"]) == 1
+    assert told["smtpd"]["measured"] and told["smtpd"]["peak"] >= 1
+    lists = {entry["name"]: entry for entry in told["lists"]}
+    assert lists["bl.test"]["clients"] == 1
+    assert sum(lists["bl.test"]["with"]) == 1
+
+
+@pytest.mark.own
+@pytest.mark.dnsbl
+def test_what_was_kept_equals_what_was_logged(ring):
+    postfix = traffic(ring)
+    ctl = Ctl(postfix.screener, postfix.config)
+    # What comes together is stored every minute, and at the end.
+    ctl("drain")
+
+    def kept():
+        told = ctl.json("report")
+        return told if told["total"]["connections"] == 5 else None
+
+    history, log = until(kept, "the totals are stored"), of_log(postfix)
+    for name in SHARED:
+        assert history["total"][name] == log["total"][name], name
+    for name in "caught_early", "caught_listed", "caught_both", "caught_none":
+        assert history["figures"][name] == log["figures"][name], name
+    assert sum(history["figures"]["waits"]) == 1
+    assert sum(history["figures"]["hangups_early"]) == 1
+    entries = {entry["name"]: entry for entry in history["lists"]}
+    assert entries["bl.test"]["use"] == "blocks"
+    assert entries["other.test"]["use"] == "watched"
+    for entry in log["lists"]:
+        kept_entry = entries[entry["name"]]
+        assert kept_entry["clients"] == entry["clients"]
+        assert sum(kept_entry["with"]) == sum(entry["with"])
+    assert entries["bl.test"]["queries"] >= 2
+    assert sum(entries["bl.test"]["latency"]) >= 2
+    assert entries["bl.test"]["only"] == 1
+
+    # Another process adds to the same hours.
+    passes(postfix, PASS_OLD, source="127.0.0.6")
+    ctl("drain")
+    until(
+        lambda: ctl.json("report")["total"]["known"] == 2,
+        "the next process has added its own",
+    )
+    assert "6 connections" in ctl("report")
+
+
+@pytest.mark.own
+def test_files_in_any_order_and_standard_input(tmp_path):
+    older, newer = str(tmp_path / "a"), str(tmp_path / "b")
+    line = "2026-11-%02dT10:00:%02dZ mx postfix/postscreen[1]: %s\n"
+    client = "[192.0.2.1]:1"
+    with open(newer, "w") as f:
+        f.write(line % (20, 9, "PASS NEW " + client))
+    with open(older, "w") as f:
+        f.write("garbage\n")
+        f.write(
+            line % (20, 3, "CONNECT from %s to [192.0.2.2]:25" % client)
+        )
+    told = json.loads(report("--json", "--log", newer, older))
+    assert told["total"]["new"] == 1
+    with open(older) as f:
+        run = subprocess.run(
+            [PROGRAM, "report", "--log", "-"],
+            stdin=f,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=GENEROUS_S,
+        )
+    assert run.stdout.endswith("nobody came in this time\n")
+    assert "left out, as their ends are not in there: 1 " in run.stdout
+    assert report("--log", newer, older, "--until", "2026-11-19") == (
+        "nobody came in this time\n"
+    )
+
+
+@pytest.mark.own
+@pytest.mark.parametrize(
+    "words, status, why",
+    [
+        (("--log",), 2, "which file"),
+        (("mail.log",), 2, "with --log"),
+        (("--json", "--text", "--log", "x"), 2, "not two of them"),
+        (("--since", "tomorrow", "--log", "x"), 2, "neither a day"),
+        (("--since", "1d", "--until", "2d", "--log", "x"), 2, "not before"),
+        (("--log", "/nowhere/mail.log"), 1, "No such file"),
+        (("--log", "-", "-"), 1, "one of several"),
+    ],
+)
+def test_mistakes_are_told(words, status, why):
+    assert why in report(*words, status=status)
