@@ -100,7 +100,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
 	fuzz cover lint format format-check tidy man demo deps install \
 	uninstall dist clean help check-all parity integration-postscreen fuzz-run \
-	bench bench-run flood scale scale-run
+	bench bench-run flood scale scale-run soak chaos
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -194,6 +194,20 @@ integration: all $(BENCH_BIN)  ## a real Postfix and a real rbldnsd (root)
 flood: all $(BENCH_BIN)  ## zombies by the ten thousand (root; minutes, no other load)
 	$QFLOOD=1 DOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
 		$(PYTHON) -m pytest -q tests/integration/test_overload.py
+
+# Neither is a part of `check`: they take ten minutes each. What they leave is in
+# build/chaos.log, when the chaos ended badly.
+SOAK_SECONDS ?= 600
+SOAK_RELOAD ?= 20
+soak: all $(BENCH_BIN)  ## ten minutes of mixed traffic, after which nothing has grown (root)
+	$QDOORBELLD=$(CURDIR)/$B/doorbelld $(PYTHON) tests/soak/soak.py \
+		--seconds $(SOAK_SECONDS) --reload $(SOAK_RELOAD)
+
+CHAOS_SECONDS ?= 600
+chaos: all $(BENCH_BIN)  ## ten minutes in which all parts break, and no mail is lost (root)
+	$QDOORBELLD=$(CURDIR)/$B/doorbelld $(PYTHON) tests/chaos/chaos.py \
+		--seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) \
+		$(if $(FAULTS),--faults $(FAULTS))
 
 # The same scenarios against Postfix's own postscreen: what passes there and
 # here is what a site that moves will not notice.

@@ -19,24 +19,63 @@ def _command(postfix, manners, blocks=BLOCKS, **words):
     return postfix.network.command(command + [manners])
 
 
+class Batch:
+    """`n` clients of one kind, that come and go by themselves."""
+
+    def __init__(self, postfix, manners, source, n, patience_s=50, **words):
+        self._patience_s = patience_s
+        self._process = subprocess.Popen(
+            _command(
+                postfix,
+                manners,
+                s=source,
+                n=n,
+                t=patience_s * 1000,
+                **words
+            ),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait(self, timeout=None):
+        """All have gone: how they fared."""
+        out, _ = self._process.communicate(
+            timeout=timeout or self._patience_s * 2
+        )
+        assert self._process.returncode == 0
+        return json.loads(out)
+
+    def close(self):
+        """They are cut off where they are, unless they have gone."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+
 def clients(postfix, source, n, at_once, patience_s=50):
     """`n` clients that name a recipient each: how they fared."""
-    command = _command(
-        postfix, "mail", s=source, n=n, a=n, c=at_once, t=patience_s * 1000
-    )
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    out, _ = process.communicate(timeout=patience_s * 2)
-    assert process.returncode == 0
-    return json.loads(out)
+    batch = Batch(postfix, "mail", source, n, patience_s, a=n, c=at_once)
+    return batch.wait()
 
 
 class Zombies:
     """Silent clients. They come at `rate` a second until `total` have come and
-    stay until they are thrown out, or the test ends."""
+    stay until they are thrown out, or the test ends; those who are `stubborn`
+    come back."""
 
     STEP_S = 0.25
 
-    def __init__(self, postfix, source, total, rate, blocks, patience_s=2):
+    def __init__(
+        self,
+        postfix,
+        source,
+        total,
+        rate,
+        blocks,
+        patience_s=2,
+        stubborn=False,
+    ):
         self._left = total
         self._step = max(1, int(rate * self.STEP_S))
         self._process = subprocess.Popen(
@@ -50,7 +89,8 @@ class Zombies:
                 c=500,
                 r=rate,
                 t=patience_s * 1000,
-            ),
+            )
+            + (["-k"] if stubborn else []),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

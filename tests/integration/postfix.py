@@ -258,6 +258,11 @@ class Postfix:
                 "the end of all daemons but the screener",
             )
 
+    def kill(self):
+        """kill -9 of master(8); its daemons notice and leave."""
+        self._master.kill()
+        self.stop()
+
     def clean_up(self):
         """End whatever is left of this instance, drained processes too."""
         try:

@@ -57,6 +57,15 @@ def status(pid, field):
     raise KeyError(field)
 
 
+def limit(pid, name):
+    """The soft limit of this name in /proc/PID/limits."""
+    with open("/proc/%d/limits" % pid) as f:
+        for line in f:
+            if line.startswith(name):
+                return line[len(name) :].split()[0]
+    raise KeyError(name)
+
+
 def has_pending(pid, number):
     """A signal to the process waits, as it does while that is stopped."""
     return bool(int(status(pid, "ShdPnd")[0], 16) >> (number - 1) & 1)
