@@ -21,6 +21,7 @@
 #include "base/clock.h"
 
 #define DNSBL_STREAK_MAX 5          /* timeouts in a row, then it rests ... */
+#define DNSBL_SILENCE_MS 1000       /* and nothing else for as long */
 #define DNSBL_REST_MS 30000         /* ... and is tried again after this */
 #define DNSBL_NAG_CODE_MS 3600000   /* an error code is told once an hour */
 #define DNSBL_NAG_ENTRY_MS 86400000 /* a missing test entry once a day */
@@ -61,7 +62,9 @@ struct dnsbl_health {
 	uint64_t latency[DNSBL_LATENCY_BUCKETS];
 	/* what the state hangs on */
 	unsigned streak; /* timeouts in a row */
-	bool on_trial;   /* one question is out to see how it does */
+	bool has_answered;
+	struct mono answered_at; /* when it did last */
+	bool on_trial;           /* one question is out to see how it does */
 	struct mono rest_until;
 	bool had_entry;      /* has listed the test entry */
 	bool lists_somebody; /* since the last self-test */

@@ -3,6 +3,10 @@
 
 /* Nothing here asks or waits: facts come in, and the state and the news follow.
  *
+ * Timeouts of a list that answers others meanwhile are lost packets: our own
+ * burst may have been too much for somebody on the way. They are no reason for a
+ * rest, however many there are.
+ *
  * A list at rest is probed with the question of a client, one at a time and one
  * in DNSBL_REST_MS at most: it costs that client a wait that it would have had
  * anyway, and needs no timer. A list that is out because it lists nobody is
@@ -111,6 +115,8 @@ dnsbl_health_answered(
     struct dnsbl_health *h, bool listed, int64_t waited_ms, struct mono now)
 {
 	h->streak = 0;
+	h->has_answered = true;
+	h->answered_at = now;
 	note_latency(h, waited_ms);
 	if (listed) {
 		h->listed++;
@@ -135,6 +141,13 @@ dnsbl_health_failed(struct dnsbl_health *h, struct mono now)
 		rest(h, now);
 }
 
+static bool
+is_silent(const struct dnsbl_health *h, struct mono now)
+{
+	return !h->has_answered ||
+	       mono_between(h->answered_at, now) >= DNSBL_SILENCE_MS;
+}
+
 enum dnsbl_news
 dnsbl_health_timed_out(struct dnsbl_health *h, bool sent, struct mono now)
 {
@@ -147,7 +160,7 @@ dnsbl_health_timed_out(struct dnsbl_health *h, bool sent, struct mono now)
 		rest(h, now);
 		return DNSBL_NEWS_NONE;
 	}
-	if (++h->streak < DNSBL_STREAK_MAX)
+	if (++h->streak < DNSBL_STREAK_MAX || !is_silent(h, now))
 		return DNSBL_NEWS_NONE;
 	h->state = DNSBL_RESTS;
 	rest(h, now);

@@ -160,6 +160,8 @@ time_out(int times, int64_t now)
 static void
 test_timeouts_in_a_row_are_a_rest(void **state)
 {
+	const int64_t then = DNSBL_SILENCE_MS;
+
 	(void)state;
 	time_out(DNSBL_STREAK_MAX - 1, 0);
 	/* one that the list has never seen */
@@ -170,16 +172,31 @@ test_timeouts_in_a_row_are_a_rest(void **state)
 	time_out(DNSBL_STREAK_MAX - 1, 0);
 	dnsbl_health_failed(health, at(0)); /* neither way */
 	assert_int_equal(
-	    dnsbl_health_timed_out(health, true, at(7)), DNSBL_NEWS_RESTS);
+	    dnsbl_health_timed_out(health, true, at(then)), DNSBL_NEWS_RESTS);
 	assert_string_equal(dnsbl_health_word(health), "resting");
-	time_out(3, 7); /* those that were on the way */
+	time_out(3, then); /* those that were on the way */
 	assert_int_equal(health->timeouts, 2 * DNSBL_STREAK_MAX + 3);
 	assert_int_equal(
-	    dnsbl_health_permit(health, at(6 + DNSBL_REST_MS)), DNSBL_SKIP);
+	    dnsbl_health_permit(health, at(then - 1 + DNSBL_REST_MS)),
+	    DNSBL_SKIP);
 	assert_int_equal(
-	    dnsbl_health_permit(health, at(7 + DNSBL_REST_MS)), DNSBL_TRY);
+	    dnsbl_health_permit(health, at(then + DNSBL_REST_MS)), DNSBL_TRY);
 	assert_int_equal(
-	    dnsbl_health_permit(health, at(7 + DNSBL_REST_MS)), DNSBL_SKIP);
+	    dnsbl_health_permit(health, at(then + DNSBL_REST_MS)), DNSBL_SKIP);
+}
+
+static void
+test_losses_are_no_rest(void **state)
+{
+	(void)state;
+	(void)dnsbl_health_answered(health, false, 1, at(0));
+	time_out(1000, DNSBL_SILENCE_MS - 1);
+	(void)dnsbl_health_answered(health, false, 1, at(DNSBL_SILENCE_MS));
+	time_out(DNSBL_STREAK_MAX - 1, 3 * DNSBL_SILENCE_MS);
+	assert_int_equal(health->state, DNSBL_USED);
+	assert_int_equal(
+	    dnsbl_health_timed_out(health, true, at(3 * DNSBL_SILENCE_MS)),
+	    DNSBL_NEWS_RESTS);
 }
 
 /* What comes of a trial, and whether the next question may go. */
@@ -283,6 +300,7 @@ main(void)
 	    TEST(test_a_missing_entry_is_told_once_a_day),
 	    TEST(test_out_is_not_asked),
 	    TEST(test_timeouts_in_a_row_are_a_rest),
+	    TEST(test_losses_are_no_rest),
 	    TEST(test_trials),
 	    TEST(test_error_codes_are_told_once_an_hour),
 	    TEST(test_latency),
