@@ -46,6 +46,7 @@ struct dns_channel_query {
 	uint32_t magic;
 	struct dns_channel *channel; /* NULL when idle */
 	dns_channel_fn *fn;
+	unsigned repeats; /* how often it was asked again, when `fn` runs */
 };
 
 struct dns_channel_options {

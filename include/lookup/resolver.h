@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* lookup/resolver.h - DNS A queries on the loop.
  *
- * At most RESOLVER_FLIGHT_MAX queries are under way at once; who asks
- * for more gets NULL with EAGAIN and tries again when one of his own is done.
+ * At most RESOLVER_FLIGHT_MAX queries are under way at once, and no more of
+ * them in one moment than the server has shown to bear (lookup/dns_window.h);
+ * who asks for more gets NULL with EAGAIN, and tries again when one of his own
+ * is done or some time has passed.
  *
  * Owns:    the channel and the queries. A query belongs to the resolver; the
  *          caller may abandon it, and a late answer is then dropped.

@@ -34,6 +34,9 @@ enum {
 	DNS_PORT = 53,
 	RECEIVE_BYTES = 1024 * 1024, /* a burst of answers must fit */
 	UDP_QUERIES_MAX = 1024,      /* then another source port */
+	FIRST_WAIT_MS = 500,         /* no shorter, to win one more try */
+	TRIES_MIN = 2,
+	TRIES_MAX = 4,
 	CHANNEL_MAGIC = 0x6368616e,
 	QUERY_MAGIC = 0x71756573,
 };
@@ -227,6 +230,17 @@ first_timeout_ms(const struct dns_channel_options *o, int tries)
 }
 
 static int
+tries_for(const struct dns_channel_options *o)
+{
+	int tries = o->servers.n == 1 ? TRIES_MIN + 1 : TRIES_MIN;
+
+	while (tries < TRIES_MAX &&
+	       first_timeout_ms(o, tries + 1) >= FIRST_WAIT_MS)
+		tries++;
+	return tries;
+}
+
+static int
 ares_open(struct dns_channel *c, const struct dns_channel_options *options)
 {
 	struct in_addr placeholder = {0};
@@ -237,7 +251,7 @@ ares_open(struct dns_channel *c, const struct dns_channel_options *options)
 		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_SOCK_RCVBUF;
 	struct ares_options o = {
 	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_IGNTC,
-	    .tries = options->servers.n == 1 ? 3 : 2,
+	    .tries = tries_for(options),
 	    .ndots = 1,
 	    .lookups = no_lookups,
 	    .servers = &placeholder,
@@ -336,7 +350,7 @@ on_ares_answer(void *arg, int status, int timeouts, unsigned char *bytes, int n)
 	struct dns_channel *c = q->channel;
 	struct resolver_answer answer;
 
-	(void)timeouts;
+	q->repeats = timeouts > 0 ? (unsigned)timeouts : 0;
 	must(q->magic == QUERY_MAGIC && c != NULL);
 	q->channel = NULL;
 	if (c->is_closing) {

@@ -17,7 +17,9 @@
  * answer held is the answer: to list an address one A record is enough.
  *
  * Retries of c-ares have no common end: every query has a deadline of our own,
- * and as all wait equally long, the first in line is the next to expire. */
+ * and as all wait equally long, the first in line is the next to expire. The
+ * young ones (lookup/dns_window.h) are the end of that line. The tick is short
+ * because c-ares repeats in it all that has become due since the last one. */
 
 #include <sys/queue.h>
 #include <errno.h>
@@ -26,9 +28,10 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "lookup/dns_channel.h"
+#include "lookup/dns_window.h"
 
 enum {
-	TICK_MS = 100,
+	TICK_MS = 25,
 	NAME_BYTES_MAX = 253,
 	LABEL_BYTES_MAX = 63,
 	INSIDE_MAX = 4 * RESOLVER_FLIGHT_MAX,
@@ -51,7 +54,8 @@ struct resolver_query {
 	struct mono deadline;
 	resolver_fn *fn;
 	void *arg;
-	bool by_tcp; /* the second time */
+	bool by_tcp;   /* the second time */
+	bool is_young; /* counted by the window */
 	/* the answer, kept small until it is delivered */
 	enum resolver_status status;
 	bool has_ttl;
@@ -71,6 +75,8 @@ struct resolver {
 	struct dns_channel *udp, *tcp;
 	struct query_list asked, answered;
 	size_t asked_count, answered_count, inside_count;
+	struct dns_window window;
+	struct resolver_query *oldest_young; /* in `asked`, or NULL */
 	struct loop_timer tick;
 	struct loop_later delivery;
 	bool *is_gone; /* tells a delivery that the resolver was freed */
@@ -85,6 +91,40 @@ query_free(struct resolver_query *q)
 	mem_free(q);
 }
 
+static void
+query_age(struct resolver_query *q)
+{
+	struct resolver *r = q->resolver;
+
+	if (!q->is_young)
+		return;
+	q->is_young = false;
+	dns_window_aged(&r->window);
+	if (r->oldest_young == q)
+		r->oldest_young = TAILQ_NEXT(q, link);
+}
+
+static void
+asked_remove(struct resolver_query *q)
+{
+	query_age(q);
+	TAILQ_REMOVE(&q->resolver->asked, q, link);
+	q->resolver->asked_count--;
+}
+
+static void
+asked_add(struct resolver_query *q)
+{
+	struct resolver *r = q->resolver;
+
+	TAILQ_INSERT_TAIL(&r->asked, q, link);
+	r->asked_count++;
+	q->is_young = true;
+	dns_window_sent(&r->window);
+	if (r->oldest_young == NULL)
+		r->oldest_young = q;
+}
+
 /* Off its list, and gone as soon as c-ares does not know it any more. */
 static void
 query_leave(struct resolver_query *q)
@@ -92,8 +132,7 @@ query_leave(struct resolver_query *q)
 	struct resolver *r = q->resolver;
 
 	if (q->state == QUERY_ASKED) {
-		TAILQ_REMOVE(&r->asked, q, link);
-		r->asked_count--;
+		asked_remove(q);
 	} else if (q->state == QUERY_ANSWERED) {
 		TAILQ_REMOVE(&r->answered, q, link);
 		r->answered_count--;
@@ -139,8 +178,7 @@ query_answer(struct resolver_query *q, const struct resolver_answer *answer)
 
 	must(q->state == QUERY_ASKED);
 	keep(q, answer);
-	TAILQ_REMOVE(&r->asked, q, link);
-	r->asked_count--;
+	asked_remove(q);
 	q->state = QUERY_ANSWERED;
 	TAILQ_INSERT_TAIL(&r->answered, q, link);
 	r->answered_count++;
@@ -229,6 +267,8 @@ on_channel_answer(
 
 	must(q->magic == QUERY_MAGIC);
 	q->resolver->inside_count--;
+	if (answer != NULL && answer->status != RESOLVER_TIMED_OUT)
+		dns_window_answered(&q->resolver->window, inside->repeats > 0);
 	if (q->state == QUERY_ABANDONED)
 		query_free(q);
 	else if (q->state == QUERY_ASKED && answer != NULL &&
@@ -289,6 +329,7 @@ resolver_new(
 	r->options.timeout_ms = o->timeout_ms;
 	TAILQ_INIT(&r->asked);
 	TAILQ_INIT(&r->answered);
+	dns_window_init(&r->window, loop_now(loop));
 	loop_timer_init(&r->tick, loop, on_tick);
 	if (resolver_open(r, o->servers, why) < 0)
 		resolver_free(&r);
@@ -341,6 +382,21 @@ name_is_askable(const char *name)
 	return true;
 }
 
+static bool
+has_room(struct resolver *r)
+{
+	struct mono now = loop_now(r->loop);
+	struct resolver_query *q;
+
+	while ((q = r->oldest_young) != NULL &&
+	       mono_between(now, q->deadline) <=
+		   r->options.timeout_ms - DNS_YOUNG_MS)
+		query_age(q);
+	return r->asked_count < RESOLVER_FLIGHT_MAX &&
+	       r->inside_count < INSIDE_MAX &&
+	       dns_window_has_room(&r->window, now);
+}
+
 struct resolver_query *
 resolver_ask(struct resolver *r, const char *name, resolver_fn *fn, void *arg)
 {
@@ -351,8 +407,7 @@ resolver_ask(struct resolver *r, const char *name, resolver_fn *fn, void *arg)
 		errno = EINVAL;
 		return NULL;
 	}
-	if (r->asked_count >= RESOLVER_FLIGHT_MAX ||
-	    r->inside_count >= INSIDE_MAX) {
+	if (!has_room(r)) {
 		errno = EAGAIN;
 		return NULL;
 	}
@@ -367,8 +422,7 @@ resolver_ask(struct resolver *r, const char *name, resolver_fn *fn, void *arg)
 	q->arg = arg;
 	q->deadline = mono_after(loop_now(r->loop), r->options.timeout_ms);
 	memcpy(q->name, name, n + 1);
-	TAILQ_INSERT_TAIL(&r->asked, q, link);
-	r->asked_count++;
+	asked_add(q);
 	query_put(q, r->udp);
 	return q;
 }

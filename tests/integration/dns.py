@@ -154,6 +154,11 @@ class Scripted:
         for work in self._serve_udp, self._serve_tcp:
             threading.Thread(target=work, daemon=True).start()
 
+    def receive_bytes(self, n):
+        """How much may wait in its socket; more is lost. A question takes
+        about 768, and the kernel grants twice what it is asked for."""
+        self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, n)
+
     @staticmethod
     def _name(question):
         labels, at = [], 12

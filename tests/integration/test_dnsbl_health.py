@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import crowd
 from dns import Zone, listed
 from scripts import (
     CONNECT,
@@ -222,3 +223,23 @@ def test_first_self_test_delays_nobody(ring):
         "a canary",
     )
     assert "1.0.0.127.bl.test" in server.asked
+
+
+def test_crowd_does_not_drown_a_small_name_server(ring):
+    """Its socket has no room for the questions about all clients at once: all
+    are answered in time, and no list is given up."""
+    n, lists = 300, 5
+    server = ring.scripted_lists(lambda name: ["127.0.0.2"])
+    server.receive_bytes(32768)
+    postfix = ring.start(
+        postscreen_dnsbl_sites=" ".join("bl%d.test" % i for i in range(lists)),
+        postscreen_dnsbl_threshold=str(lists),
+        postscreen_dnsbl_action="drop",
+        postscreen_greet_wait="30s",
+        postscreen_pre_queue_limit="1000",
+    )
+    report = crowd.clients(postfix, "127.1.0.1", n, n)
+    assert report["refused"] == n
+    postfix.log.wait_for(r"DNSBL rank %d for \[127\..*" % lists, count=n)
+    assert not postfix.log.find(r".*incomplete.*")
+    assert len(set(server.asked)) == n * lists
