@@ -296,6 +296,11 @@ install: all  ## install programs, manual pages and samples
 	$(INSTALL) -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 README.md LICENSE conf/doorbell.cf $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/fail2ban
+	$(INSTALL) -m 644 conf/fail2ban/filter.d/doorbell.conf \
+		$(DESTDIR)$(DOCDIR)/fail2ban/filter.conf
+	$(INSTALL) -m 644 conf/fail2ban/jail.d/doorbell.conf \
+		$(DESTDIR)$(DOCDIR)/fail2ban/jail.conf
 	$(INSTALL) -m 644 conf/doorbellctl.bash $(DESTDIR)$(BASHDIR)/doorbellctl
 	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
 		$(DESTDIR)$(TMPFILESDIR)

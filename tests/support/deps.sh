@@ -7,7 +7,7 @@ build="gcc make libc6-dev pkg-config libevent-dev libc-ares-dev liblmdb-dev
 mail="postfix postfix-lmdb postfix-pcre rbldnsd python3"
 tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 	valgrind mandoc procps iproute2 python3-pytest python3-pytest-xdist
-	git lmdb-utils openssl systemd haproxy"
+	git lmdb-utils openssl systemd haproxy fail2ban pflogsumm nftables"
 
 case "${1:-}" in
 demo) wanted="$build $mail" ;;
@@ -57,4 +57,7 @@ apt-get -qq -y --no-install-recommends install $missing >/dev/null
 # Postfix and rbldnsd stay down as long as nobody configures them.
 case "$missing" in
 *haproxy*) update-rc.d haproxy disable ;;
+esac
+case "$missing" in
+*fail2ban*) update-rc.d fail2ban disable ;;
 esac
