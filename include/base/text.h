@@ -42,8 +42,9 @@ bool text_token(struct span *rest, const char *separators, struct span *word_r);
  * Returns 0, or -1 when `out` is full; it then holds what did fit. */
 int text_escape(struct buf *out, struct span in, size_t max);
 
-/* In place: control bytes, DEL and what is not valid UTF-8 become '?'. With
- * `utf8` false every byte above 0x7f does. */
+/* In place: control characters (Unicode's, too, and what ends lines or turns text
+ * around) and what is not valid UTF-8 become '?', byte by byte. With `utf8` false
+ * every byte above 0x7f does. */
 void text_make_printable(char *p, size_t n, bool utf8);
 /* Length of the valid UTF-8 sequence that `in`, which is not empty, begins with;
  * 0 when it does with none. */

@@ -15,7 +15,7 @@
 #include "smtp/engine.h"
 
 struct onward {
-	struct buf hello, mail; /* lines without endings; empty: not said */
+	struct buf hello, mail; /* lines with their endings; empty: not said */
 	bool is_well_formed;    /* the MAIL is: smtpd will not object */
 };
 

@@ -33,8 +33,8 @@ enum replay_result {
 struct replay;
 typedef enum phase replay_fn(struct session *s, enum replay_result result);
 
-/* Begin, in s->replay. `hello` and `mail` are the client's lines without
- * endings; an empty one is not said. `fn` runs once, on a later tick, and its
+/* Begin, in s->replay. `hello` and `mail` are the client's lines with
+ * their endings; an empty one is not said. `fn` runs once, on a later tick, and its
  * wish is followed. 0, or -1 with ENOMEM. */
 int replay_start(
     struct session *s, struct span hello, struct span mail, replay_fn *fn);

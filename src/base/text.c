@@ -184,10 +184,28 @@ text_sequence(struct span in)
 	return 0;
 }
 
+/* Terminals and readers of logs obey more than ASCII's: U+0080 to U+009F; U+2028
+ * and U+2029, which end lines; U+202A to U+202E and U+2066 to U+2069, which turn
+ * text around. */
 static bool
-is_control(char c)
+is_control(const char *p, size_t length)
 {
-	return (unsigned char)c < 0x20 || c == 0x7f;
+	const unsigned char *s = (const unsigned char *)p;
+
+	switch (length) {
+	case 1:
+		return s[0] < 0x20 || s[0] == 0x7f;
+	case 2:
+		return s[0] == 0xc2 && s[1] < 0xa0;
+	case 3:
+		if (s[0] != 0xe2)
+			return false;
+		return s[1] == 0x80
+			   ? s[2] >= 0xa8 && s[2] <= 0xae
+			   : s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9;
+	default:
+		return false;
+	}
 }
 
 void
@@ -200,7 +218,8 @@ text_make_printable(char *p, size_t n, bool utf8)
 		if (is_plain(p[i]))
 			continue; /* nearly all there ever is */
 		length = text_sequence(span_of(p + i, n - i));
-		if (length == 0 || (length > 1 && !utf8) || is_control(p[i])) {
+		if (length == 0 || (length > 1 && !utf8) ||
+		    is_control(p + i, length)) {
 			p[i] = '?';
 			length = 1;
 		}

@@ -295,7 +295,7 @@ go_onward(struct session *s)
 }
 
 /* `text` is the line as command_filter wants it; smtpd, which has a filter of
- * its own, would be told the line. */
+ * its own, would be told the line, with its ending. */
 static enum phase
 interpret(struct session *s, const struct command *c, struct span text,
     struct span line)
@@ -368,7 +368,7 @@ take_line(struct session *s, const struct line *line)
 	if (onward_needs_smtpd(s, &s->dialogue->onward, e, &c) &&
 	    !s->dialogue->smtpd_failed)
 		return go_onward(s);
-	return interpret(s, &c, text, line->text);
+	return interpret(s, &c, text, span_of(line->text.p, line->used));
 }
 
 static enum phase

@@ -11,10 +11,10 @@
 #include "base/must.h"
 
 /* A line is its row's word and a small template. Client text goes through
- * text_escape() (%q) or add_name() (HELO); log_text() makes the rest printable,
- * so nothing a client sends can forge a line or a field. Among named fields the
- * client always comes first, where a pattern finds it that is anchored at the
- * beginning of the line. */
+ * text_escape() (%q) or add_name() (HELO, addresses); log_text() makes the rest
+ * printable, so nothing a client sends can forge a line or a field. Among named
+ * fields the client always comes first, where a pattern finds it that is anchored
+ * at the beginning of the line. */
 
 enum { LINE_MAX_BYTES = 2 * LOG_LINE_MAX, QUOTED_MAX = 100, HEADER_MAX = 1800 };
 
@@ -32,7 +32,8 @@ static const struct journal_row rows[EVENT_COUNT] = {
 #undef EVENT
 };
 
-/* helo=<x>,y=<z> would look like two fields. */
+/* helo=<x>,y=<z> would look like two fields, and so would from=<"x>, to=<y"@z>,
+ * which is an address. */
 static void
 add_name(struct buf *out, struct span name)
 {
@@ -126,10 +127,10 @@ add_field(struct buf *out, char letter, const struct journal_line *line)
 		(void)buf_add(out, line->reply.p, line->reply.n);
 		break;
 	case 'f':
-		(void)buf_add(out, line->sender.p, line->sender.n);
+		add_name(out, line->sender);
 		break;
 	case 'o':
-		(void)buf_add(out, line->recipient.p, line->recipient.n);
+		add_name(out, line->recipient);
 		break;
 	case 'p':
 		(void)buf_add_str(out, line->proto);

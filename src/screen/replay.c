@@ -16,7 +16,8 @@
 /* One step after the other: smtpd's greeting, then each line is sent only when
  * the answer to the one before is whole. So every answer is known to belong to
  * its command, and what smtpd refuses is told to the client in place of the
- * answer it waits for. */
+ * answer it waits for. A line is sent as the client has sent it, to the byte:
+ * what smtpd thinks of its ending, or of a NUL in it, is for smtpd to say. */
 
 enum { SERVER_INPUT_MAX = 16384, LINES_MAX = 2 };
 
@@ -28,8 +29,8 @@ struct replay {
 	bool asked;   /* smtpd has not greeted it yet */
 	bool counted; /* has one of relay_limit places */
 	replay_fn *fn;
-	char *lines[LINES_MAX]; /* hello and mail with CRLF; NULL: not said */
-	int step;               /* lines[step] is said next */
+	struct buf lines[LINES_MAX]; /* hello and mail; empty: not said */
+	int step;                    /* lines[step] is said next */
 	struct buf refusal;
 	struct fdpass pass;
 	struct stream server;
@@ -71,16 +72,16 @@ replay_queue_stop(struct screen *screen)
 static void
 say_next(struct replay *r)
 {
-	const char *line;
+	const struct buf *line;
 
-	while (r->step < LINES_MAX && r->lines[r->step] == NULL)
+	while (r->step < LINES_MAX && r->lines[r->step].n == 0)
 		r->step++;
 	if (r->step == LINES_MAX) {
 		finish(r, REPLAY_READY);
 		return;
 	}
-	line = r->lines[r->step++];
-	if (stream_write(&r->server, line, strlen(line)) < 0)
+	line = &r->lines[r->step++];
+	if (stream_write(&r->server, line->p, line->n) < 0)
 		finish(r, REPLAY_FAILED);
 }
 
@@ -89,7 +90,7 @@ static void
 learn(struct replay *r, const struct response *response)
 {
 	if (r->step == 1 && response->code == 250 &&
-	    command_parse(span_str(r->lines[0])).id == COMMAND_EHLO)
+	    command_parse(buf_span(&r->lines[0])).id == COMMAND_EHLO)
 		policy_learn_keywords(r->session->policy, response->lines);
 }
 
@@ -257,10 +258,11 @@ run_queue(struct screen *screen)
 }
 
 /* --- the contract ----------------------------------------------------------- */
-static char *
-command_line(struct span text)
+static int
+keep_line(struct buf *kept, struct span line)
 {
-	return text.n == 0 ? NULL : mem_printf("%.*s\r\n", (int)text.n, text.p);
+	buf_init(kept, line.n);
+	return buf_add(kept, line.p, line.n);
 }
 
 int
@@ -278,10 +280,8 @@ replay_start(
 	r->smtpd_end = -1;
 	r->server.fd = -1;
 	buf_init(&r->refusal, SERVER_INPUT_MAX);
-	r->lines[0] = command_line(hello);
-	r->lines[1] = command_line(mail);
-	if ((hello.n > 0 && r->lines[0] == NULL) ||
-	    (mail.n > 0 && r->lines[1] == NULL)) {
+	if (keep_line(&r->lines[0], hello) < 0 ||
+	    keep_line(&r->lines[1], mail) < 0) {
 		replay_free(s);
 		return errno = ENOMEM, -1;
 	}
@@ -311,7 +311,7 @@ replay_free(struct session *s)
 	close_smtpd_end(r);
 	buf_clear(&r->refusal);
 	for (int i = 0; i < LINES_MAX; i++)
-		mem_free(r->lines[i]);
+		buf_clear(&r->lines[i]);
 	mem_free(r);
 	s->replay = NULL;
 	loop_later_add(s->screen->loop, &q->runner, on_free_place);

@@ -160,7 +160,7 @@ test_escape_into_a_full_buffer(void **state)
 }
 
 /* One table for both judges: a text is UTF-8 exactly when making it
- * printable changes nothing (control bytes aside). */
+ * printable changes nothing (control characters aside). */
 static const struct {
 	const char *name, *in;
 	const char *utf8, *ascii; /* printable form */
@@ -169,7 +169,19 @@ static const struct {
     {"empty", "", "", "", true},
     {"ASCII", "a ~", "a ~", "a ~", true},
     {"two bytes", "\xc3\xa9", "\xc3\xa9", "??", true},
-    {"two bytes, least", "\xc2\x80", "\xc2\x80", "??", true},
+    {"two bytes, least", "\xc2\x80", "??", "??", true},
+    {"U+0085, next line", "\xc2\x85z", "??z", "??z", true},
+    {"U+009F", "\xc2\x9f", "??", "??", true},
+    {"U+00A0", "\xc2\xa0", "\xc2\xa0", "??", true},
+    {"U+2027", "\xe2\x80\xa7", "\xe2\x80\xa7", "???", true},
+    {"U+2028, line separator", "\xe2\x80\xa8", "???", "???", true},
+    {"U+202E, right to left", "\xe2\x80\xae", "???", "???", true},
+    {"U+202F", "\xe2\x80\xaf", "\xe2\x80\xaf", "???", true},
+    {"U+2065", "\xe2\x81\xa5", "\xe2\x81\xa5", "???", true},
+    {"U+2066, isolate", "\xe2\x81\xa6", "???", "???", true},
+    {"U+2069", "\xe2\x81\xa9", "???", "???", true},
+    {"U+206A", "\xe2\x81\xaa", "\xe2\x81\xaa", "???", true},
+    {"U+20A8", "\xe2\x82\xa8", "\xe2\x82\xa8", "???", true},
     {"two bytes, most", "\xdf\xbf", "\xdf\xbf", "??", true},
     {"three bytes", "\xe2\x82\xac", "\xe2\x82\xac", "???", true},
     {"three bytes, least", "\xe0\xa0\x80", "\xe0\xa0\x80", "???", true},
