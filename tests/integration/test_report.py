@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 
@@ -177,3 +178,64 @@ def test_files_in_any_order_and_standard_input(tmp_path):
 )
 def test_mistakes_are_told(words, status, why):
     assert why in report(*words, status=status)
+
+
+def lines_of(days, lists):
+    """A log with a bit of everything, on so many days."""
+    for day in range(1, days + 1):
+        stamp = "2026-10-%02dT%02d:00:%02dZ mx postfix/"
+        screener = stamp + "postscreen[1]: "
+        for n in range(3):
+            client = "[192.0.2.%d]:%d" % (n + 1, day)
+            at = (day, (day * 7 + n) % 24)
+            yield (screener + "CONNECT from %s to [192.0.2.9]:25") % (
+                *at,
+                0,
+                client,
+            )
+            if n == 0:
+                yield (screener + "PASS NEW %s") % (*at, 6, client)
+                continue
+            for name in lists:
+                yield (
+                    stamp + "dnsblog[2]: addr 192.0.2.%d listed by domain"
+                    " %s as 127.0.0.2"
+                ) % (*at, 1, n + 1, name)
+            yield (screener + "PREGREET 5 after 0.1 from %s: x") % (
+                *at,
+                1,
+                client,
+            )
+            if n == 2:
+                yield (screener + "HANGUP after 1.0 from %s in tests before"
+                       " SMTP handshake") % (*at, 2, client)
+            yield (screener + "DISCONNECT %s") % (*at, 6, client)
+
+
+@pytest.mark.own
+@pytest.mark.parametrize("days, lists", [(0, 0), (1, 1), (3, 2), (31, 32)])
+def test_the_page_needs_nothing_beside_it(tmp_path, days, lists):
+    log, page = tmp_path / "log", tmp_path / "page.html"
+    names = ["a<b>&%d.test" % i for i in range(lists)]
+    log.write_text("".join(line + "\n" for line in lines_of(days, names)))
+    report("--html", str(page), "--log", str(log))
+    text = page.read_text()
+    # Well-formed, but for what HTML does not close.
+    text = re.sub(r"<meta [^>]*>", "", text.replace("<!DOCTYPE html>", ""))
+    tree = ElementTree.fromstring(text)
+    for element in tree.iter():
+        for name in "src", "href", "onload", "onclick", "style":
+            assert name not in element.attrib
+        tag = element.tag.rpartition("}")[2]
+        assert tag not in ("script", "link", "img", "iframe", "object")
+    assert "url(" not in text and "@import" not in text
+    addresses = set(re.findall(r"https?://[^\"< ]*", text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+    pictures = tree.findall(".//{http://www.w3.org/2000/svg}svg")
+    if days == 0:
+        assert not pictures and "Nobody came" in text
+        return
+    assert len(pictures) >= 4
+    for picture in pictures:
+        title = picture.find("{http://www.w3.org/2000/svg}title")
+        assert title is not None and title.text
