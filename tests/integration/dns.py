@@ -8,7 +8,7 @@ import struct
 import subprocess
 import threading
 
-from waiting import TooLate, until
+from waiting import GENEROUS_S, TooLate, until
 
 NAME_SERVER = "ns.ring.test"
 
@@ -151,8 +151,12 @@ class Scripted:
         self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._tcp.bind(("127.0.0.1", port))
         self._tcp.listen(5)
-        for work in self._serve_udp, self._serve_tcp:
-            threading.Thread(target=work, daemon=True).start()
+        self._threads = [
+            threading.Thread(target=work, daemon=True)
+            for work in (self._serve_udp, self._serve_tcp)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def receive_bytes(self, n):
         """How much may wait in its socket; more is lost. A question takes
@@ -238,3 +242,6 @@ class Scripted:
             except OSError:
                 pass
             s.close()
+        # The kernel keeps the port for as long as somebody is inside a call.
+        for thread in self._threads:
+            thread.join(GENEROUS_S)

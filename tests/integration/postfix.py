@@ -251,17 +251,40 @@ class Postfix:
             self._master = None
             # The next master would meet the last ones of this.
             until(
-                lambda: all(
-                    processes.command(pid) in (self.program, None)
-                    for pid in self.leftovers()
-                ),
-                "the end of all daemons but the screener",
+                lambda: not self._daemons_left(),
+                lambda: "the end of "
+                + ", ".join(self._daemons_left().values()),
             )
 
+    def _daemons_left(self):
+        """Processes that are not the screener's, and their names."""
+        names = {pid: processes.command(pid) for pid in self.leftovers()}
+        return {
+            pid: name
+            for pid, name in names.items()
+            if name not in (self.program, None)
+        }
+
     def kill(self):
-        """kill -9 of master(8); its daemons notice and leave."""
+        """kill -9 of master(8). Its daemons notice and leave, but one in the
+        middle of a message may wait an hour for another that nobody starts any
+        more: those are killed too, and the screener is not."""
         self._master.kill()
-        self.stop()
+        self._master.wait()
+        self._master = None
+        until(
+            lambda: not self._kill_daemons(),
+            lambda: "the end of " + ", ".join(self._daemons_left().values()),
+        )
+
+    def _kill_daemons(self):
+        left = self._daemons_left()
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return left
 
     def clean_up(self):
         """End whatever is left of this instance, drained processes too."""
