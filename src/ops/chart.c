@@ -341,7 +341,8 @@ put_cell(struct buf *out, const struct chart_grid *c, size_t i,
 	chart_text(out, c->column_label[column]);
 	(void)buf_printf(
 	    out, ": %llu</title></rect>\n", (unsigned long long)c->value[i]);
-	if (c->cell != NULL)
+	if (c->cell != NULL &&
+	    (double)(strlen(c->cell[i]) * LETTER + 4) < g->width)
 		put_text(out, x + g->width / 2, y + g->height / 2 + 5,
 		    share > 0.55 ? "mid on" : "mid", c->cell[i]);
 }

@@ -421,8 +421,8 @@ add_overlap(struct page *p)
 	for (size_t i = 0; i < r->lists; i++) {
 		(void)snprintf(number[i], sizeof(number[i]), "%u",
 		    (unsigned)(i + 1) % 100);
-		(void)snprintf(name[i], sizeof(name[i]), "%s  %s",
-		    r->list[i]->name, number[i]);
+		(void)snprintf(name[i], sizeof(name[i]), "%s  %s", number[i],
+		    r->list[i]->name);
 		rows[i] = name[i];
 		columns[i] = number[i];
 	}
