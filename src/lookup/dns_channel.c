@@ -8,6 +8,13 @@
  * asks again by TCP by itself and is refused, it fails all queries that this
  * server has, of other zones too. For TCP there is a channel of its own.
  *
+ * Nearly all that a question costs is paid to the kernel: to make a socket, and
+ * to be woken by its answer. So the UDP sockets stay open while questions follow
+ * each other (a new one, and so another port, when none is open and a second has
+ * passed), and when something was sent nobody looks at them for COLLECT_MS: the
+ * answers of a name server nearby are then all there, for a client's five lists
+ * and for those of the next client. What takes longer is waited for as usual.
+ *
  * Habits that are worked around:
  *  - ares_timeout() walks all queries: the owner ticks instead.
  *  - it would read resolv.conf again for each channel, which cannot be found
@@ -33,10 +40,13 @@
 enum {
 	DNS_PORT = 53,
 	RECEIVE_BYTES = 1024 * 1024, /* a burst of answers must fit */
-	UDP_QUERIES_MAX = 1024,      /* then another source port */
+	UDP_QUERIES_MAX = 1024,      /* then another source port; not in 1.18 */
 	FIRST_WAIT_MS = 500,         /* no shorter, to win one more try */
 	TRIES_MIN = 2,
 	TRIES_MAX = 4,
+	PORT_MS = 1000,
+	COLLECT_MS = 2,
+	SOCKETS_MAX = 256, /* the newest; 1.34 has one for 1,024 questions */
 	CHANNEL_MAGIC = 0x6368616e,
 	QUERY_MAGIC = 0x71756573,
 };
@@ -45,6 +55,7 @@ struct ares_socket {
 	LIST_ENTRY(ares_socket) link;
 	struct dns_channel *channel;
 	struct loop_watch watch;
+	unsigned wanted; /* by c-ares */
 	ares_socket_t fd;
 };
 
@@ -52,7 +63,14 @@ struct dns_channel {
 	uint32_t magic;
 	struct loop *loop;
 	ares_channel ares;
+	struct dns_servers servers;
 	bool is_library_ready, is_closing;
+	bool is_tcp;
+	size_t inside;         /* questions */
+	struct mono opened;    /* its sockets, roughly */
+	struct loop_timer due; /* answers are collected */
+	bool is_deaf;          /* until then, or until it is asked again */
+	bool asked_meanwhile;
 	LIST_HEAD(ares_socket_list, ares_socket) sockets;
 };
 
@@ -66,6 +84,16 @@ on_ready(struct loop_watch *watch, unsigned ready)
 	ares_process_fd(s->channel->ares,
 	    ready & LOOP_READABLE ? s->fd : ARES_SOCKET_BAD,
 	    ready & LOOP_WRITABLE ? s->fd : ARES_SOCKET_BAD);
+}
+
+static int
+socket_watch(struct ares_socket *s)
+{
+	unsigned wanted = s->wanted;
+
+	if (s->channel->is_deaf)
+		wanted &= ~(unsigned)LOOP_READABLE;
+	return loop_watch_set(&s->watch, wanted);
 }
 
 static void
@@ -105,8 +133,63 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 		loop_watch_init(&s->watch, c->loop, fd, on_ready);
 		LIST_INSERT_HEAD(&c->sockets, s, link);
 	}
-	if (loop_watch_set(&s->watch, wanted) < 0)
+	s->wanted = wanted;
+	if (socket_watch(s) < 0)
 		socket_forget(s);
+}
+
+static void
+set_deaf(struct dns_channel *c, bool is_deaf)
+{
+	struct ares_socket *s, *next;
+
+	if (c->is_deaf == is_deaf)
+		return;
+	c->is_deaf = is_deaf;
+	for (s = LIST_FIRST(&c->sockets); s != NULL; s = next) {
+		next = LIST_NEXT(s, link);
+		if (socket_watch(s) < 0)
+			socket_forget(s);
+	}
+}
+
+/* Sockets may come and go while one is read; c-ares ignores those that are not
+ * its own any more. */
+static void
+collect(struct dns_channel *c)
+{
+	ares_socket_t fd[SOCKETS_MAX];
+	struct ares_socket *s;
+	size_t n = 0;
+
+	LIST_FOREACH (s, &c->sockets, link)
+		if (n < SOCKETS_MAX)
+			fd[n++] = s->fd;
+	for (size_t i = 0; i < n; i++)
+		ares_process_fd(c->ares, fd[i], ARES_SOCKET_BAD);
+}
+
+static void
+on_due(struct loop_timer *timer)
+{
+	struct dns_channel *c = OWNER_OF(timer, struct dns_channel, due);
+	bool again = c->asked_meanwhile;
+
+	c->asked_meanwhile = false;
+	collect(c);
+	if (c->inside == 0)
+		return;
+	if (!again || loop_timer_start(&c->due, COLLECT_MS) < 0)
+		set_deaf(c, false);
+}
+
+static void
+collect_soon(struct dns_channel *c)
+{
+	if (loop_timer_is_running(&c->due))
+		c->asked_meanwhile = true;
+	else
+		set_deaf(c, loop_timer_start(&c->due, COLLECT_MS) == 0);
 }
 
 /* --- servers ------------------------------------------------------------ */
@@ -264,8 +347,7 @@ ares_open(struct dns_channel *c, const struct dns_channel_options *options)
 
 	if (options->servers.n == 1)
 		o.flags |= ARES_FLAG_NOCHECKRESP;
-	if (options->tcp)
-		o.flags |= ARES_FLAG_USEVC;
+	o.flags |= options->tcp ? ARES_FLAG_USEVC : ARES_FLAG_STAYOPEN;
 	o.timeout = first_timeout_ms(options, o.tries);
 #ifdef ARES_OPT_UDP_MAX_QUERIES
 	mask |= ARES_OPT_UDP_MAX_QUERIES;
@@ -300,6 +382,10 @@ dns_channel_open(
 	}
 	c->magic = CHANNEL_MAGIC;
 	c->loop = loop;
+	c->servers = o->servers;
+	c->is_tcp = o->tcp;
+	c->opened = loop_now(loop);
+	loop_timer_init(&c->due, loop, on_due);
 	LIST_INIT(&c->sockets);
 	if ((status = ares_open(c, o)) != ARES_SUCCESS) {
 		errtext_set(why, "c-ares: %s", ares_strerror(status));
@@ -319,7 +405,8 @@ dns_channel_close(struct dns_channel **channel)
 	c->is_closing = true;
 	if (c->ares != NULL)
 		ares_destroy(c->ares); /* calls back for all the rest */
-	must(LIST_EMPTY(&c->sockets));
+	must(LIST_EMPTY(&c->sockets) && c->inside == 0);
+	loop_timer_stop(&c->due);
 	if (c->is_library_ready)
 		ares_library_cleanup();
 	c->magic = 0;
@@ -353,12 +440,25 @@ on_ares_answer(void *arg, int status, int timeouts, unsigned char *bytes, int n)
 	q->repeats = timeouts > 0 ? (unsigned)timeouts : 0;
 	must(q->magic == QUERY_MAGIC && c != NULL);
 	q->channel = NULL;
+	c->inside--;
 	if (c->is_closing) {
 		q->fn(q, NULL);
 		return;
 	}
 	read_answer(status, bytes, n, &answer);
 	q->fn(q, &answer);
+}
+
+/* c-ares closes its sockets when it is told its servers (1.34 when it has used
+ * them often enough). It must have no questions then. */
+static void
+take_another_port(struct dns_channel *c)
+{
+	struct mono now = loop_now(c->loop);
+
+	if (c->inside == 0 && mono_between(c->opened, now) >= PORT_MS &&
+	    set_servers(c->ares, &c->servers) == ARES_SUCCESS)
+		c->opened = now;
 }
 
 void
@@ -369,6 +469,11 @@ dns_channel_ask(struct dns_channel *channel, struct dns_channel_query *query,
 	query->magic = QUERY_MAGIC;
 	query->channel = channel;
 	query->fn = fn;
+	if (!channel->is_tcp) {
+		take_another_port(channel);
+		collect_soon(channel);
+	}
+	channel->inside++;
 	ares_query(channel->ares, name, ns_c_in, ns_t_a, on_ares_answer, query);
 }
 

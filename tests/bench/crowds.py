@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Scenarios of crowds: who is let in when everybody comes at once."""
 
+import os
 import threading
 import time
 
@@ -48,6 +49,14 @@ def datagrams_dropped():
     return int(values[names.index("RcvbufErrors")])
 
 
+def log_rests(who):
+    """Wait until nobody writes to the log any more."""
+    size, before = os.path.getsize(who.postfix.log.path), -1
+    while size != before:
+        time.sleep(0.5)
+        size, before = os.path.getsize(who.postfix.log.path), size
+
+
 def burst(bench):
     """10,000 strangers in the same moment, five lists to ask about each."""
     n = bench.scaled(10000)
@@ -63,6 +72,7 @@ def burst(bench):
         put("burst.hang", who.name, report["hung"])
         put("burst.away", who.name, report["busy"] + report["refused"])
         # All are on the first list, which is ignored but logged.
+        log_rests(who)
         found = who.log_count("DNSBL rank 1 for ")
         skipped = max(0, report["greeted"] - found)
         put("burst.skipped", who.name, skipped)

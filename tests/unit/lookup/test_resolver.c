@@ -30,6 +30,7 @@ static struct loop_watch udp;
 static int udp_fd;
 static unsigned short port;
 static unsigned asked; /* questions that reached the server by UDP */
+static struct sockaddr_in last_asker;
 
 struct packet {
 	uint8_t bytes[PACKET_MAX];
@@ -259,6 +260,7 @@ on_udp(struct loop_watch *watch, unsigned ready)
 	if (n < 12)
 		return;
 	asked++;
+	memcpy(&last_asker, &from, sizeof(last_asker));
 	if (label_is(&question, "silent"))
 		return;
 	if (label_is(&question, "second") && asked == 1)
@@ -674,6 +676,51 @@ test_the_next_server_is_tried(void **state)
 	resolver_free(&r);
 }
 
+static in_port_t
+port_of_a_question(struct resolver *r)
+{
+	unsigned left = 1;
+	struct asker a = {.left = &left};
+
+	ask(r, &a, "three.bl.test");
+	run_ms(LONG_MS);
+	assert_int_equal(a.answer.status, RESOLVER_FOUND);
+	return last_asker.sin_port;
+}
+
+/* A port may be used again at once, but not for long; 1.34 counts. */
+static void
+test_ports_change(void **state)
+{
+	struct resolver *r = open_here(LONG_MS);
+	in_port_t first = port_of_a_question(r);
+
+	(void)state;
+	run_ms(1100);
+	if (strncmp(resolver_version(), "1.18", 4) == 0)
+		assert_int_not_equal(port_of_a_question(r), first);
+	resolver_free(&r);
+}
+
+/* Answers are looked for a little later, all at once. */
+static void
+test_answers_that_come_late_are_heard(void **state)
+{
+	struct resolver *r = open_here(700);
+	unsigned left = 2;
+	struct asker late = {.left = &left}, quick = {.left = &left};
+
+	(void)state;
+	ask(r, &late, "second.bl.test"); /* is not answered at first */
+	run_ms(50);
+	ask(r, &quick, "three.bl.test");
+	run_ms(LONG_MS);
+	assert_int_equal(left, 0);
+	assert_int_equal(late.answer.status, RESOLVER_FOUND);
+	assert_int_equal(quick.answer.status, RESOLVER_FOUND);
+	resolver_free(&r);
+}
+
 /* --- many --------------------------------------------------------------- */
 static void
 test_many_at_once(void **state)
@@ -983,6 +1030,8 @@ main(void)
 	    TEST(test_tcp_that_is_mute_leaves_what_was_said),
 	    TEST(test_nobody_listens),
 	    TEST(test_the_next_server_is_tried),
+	    TEST(test_ports_change),
+	    TEST(test_answers_that_come_late_are_heard),
 	    TEST(test_many_at_once),
 	    TEST(test_abandoned_queries_are_silent),
 	    TEST(test_abandoned_between_answer_and_delivery),
