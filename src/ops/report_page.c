@@ -408,14 +408,16 @@ add_overlap(struct page *p)
 		const struct totals_list *a = r->list[i / r->lists];
 		const struct totals_list *b = r->list[i % r->lists];
 
-		value[i] =
-		    a == b
-			? 0
-			: (report_permille(report_overlap(r, a, b), a->visits) +
-			      5) /
-			      10;
-		(void)snprintf(
-		    cell[i], 8, a == b ? "" : "%u", (unsigned)value[i] % 1000);
+		cell[i][0] = '\0';
+		value[i] = 0;
+		if (a != b) {
+			value[i] = (report_permille(
+					report_overlap(r, a, b), a->visits) +
+				       5) /
+				   10;
+			(void)snprintf(
+			    cell[i], 8, "%u", (unsigned)value[i] % 1000);
+		}
 		cells[i] = cell[i];
 	}
 	for (size_t i = 0; i < r->lists; i++) {
