@@ -18,6 +18,8 @@
 
 /* Text for HTML, in attributes too. */
 void chart_text(struct buf *out, const char *text);
+/* What the next picture shows, and how it is read. */
+void chart_heading(struct buf *out, const char *finding, const char *how);
 /* "950", "12k", "1.2M": for axes. */
 #define CHART_NUMBER_MAX 32
 char *chart_number(uint64_t n, char out[CHART_NUMBER_MAX]);

@@ -124,6 +124,16 @@ put_text(
 	say(out, "</text>\n");
 }
 
+void
+chart_heading(struct buf *out, const char *finding, const char *how)
+{
+	say(out, "<h2>");
+	chart_text(out, finding);
+	say(out, "</h2>\n<p>");
+	chart_text(out, how);
+	say(out, "</p>\n");
+}
+
 /* --- bars ------------------------------------------------------------------- */
 
 static uint64_t

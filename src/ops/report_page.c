@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "ops/report_page.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "ops/chart.h"
 #include "ops/period.h"
+#include "ops/report_lists.h"
 
 /* One file, without scripts and without anything from elsewhere. A heading says
  * what the picture shows, not what it is about. Colours are those of Okabe and
@@ -88,16 +88,6 @@ add_card(struct page *p, const char *number, const char *what)
 	say(p, "</b><span>");
 	chart_text(p->out, what);
 	say(p, "</span></div>\n");
-}
-
-static void
-add_heading(struct page *p, const char *finding, const char *how)
-{
-	say(p, "<h2>");
-	chart_text(p->out, finding);
-	say(p, "</h2>\n<p>");
-	chart_text(p->out, how);
-	say(p, "</p>\n");
 }
 
 static void
@@ -183,7 +173,7 @@ add_verdicts(struct page *p)
 	    "%s of %s connections brought no mail",
 	    report_percent(report_nuisance(f), report_visits(f), percent),
 	    report_number(report_visits(f), number));
-	add_heading(p, text, "Every connection, and what became of it.");
+	chart_heading(p->out, text, "Every connection, and what became of it.");
 	chart_legend(p->out, parts, REPORT_PARTS);
 	add_bars(p, text, "connections", parts, REPORT_PARTS, 0, NULL);
 }
@@ -224,7 +214,7 @@ add_clock(struct page *p)
 			most = p->value[i];
 	(void)snprintf(text, sizeof(text), "At most %s came in an hour",
 	    report_number(most, number));
-	add_heading(p, text,
+	chart_heading(p->out, text,
 	    "Connections of each hour: a day is a column, darker is more.");
 	chart_grid(p->out, &(struct chart_grid){
 			       .title = text,
@@ -258,7 +248,7 @@ add_catchers(struct page *p)
 	(void)snprintf(text, sizeof(text),
 	    "%s of those caught were caught by DNS lists alone",
 	    report_percent(f[FIGURE_BY_LISTS], caught, one));
-	add_heading(p, text,
+	chart_heading(p->out, text,
 	    "Shares of all that were tested at the door: did they talk before"
 	    " their turn, and were they listed?");
 	chart_grid(p->out, &(struct chart_grid){.title = text,
@@ -319,7 +309,7 @@ add_hangups(struct page *p)
 		   : "Half of those who hang up before the greeting have"
 		     " gone after %s",
 	    report_span(half, span));
-	add_heading(p, text,
+	chart_heading(p->out, text,
 	    "Clients that left before anybody told them to, and after how"
 	    " long.");
 	chart_legend(p->out, what, 2);
@@ -339,176 +329,13 @@ add_waits(struct page *p)
 	(void)snprintf(text, sizeof(text),
 	    "Nine of ten strangers had waited no longer than %s",
 	    report_span(report_wait(waits, TOTALS_BUCKETS, 90), span));
-	add_heading(p, text,
+	chart_heading(p->out, text,
 	    p->r->history->is_coarse
 		? "From their coming until they had passed; the log has whole"
 		  " seconds. Known clients do not wait."
 		: "From their coming until they had passed. Known clients do"
 		  " not wait.");
 	add_histogram(p, text, "waited, up to", what, 1, waits, NULL);
-}
-
-/* --- DNS lists -------------------------------------------------------------- */
-
-static const char *
-use_of(const struct totals_list *l)
-{
-	static const char *const uses[] = {
-	    [TOTALS_USE_UNKNOWN] = "",
-	    [TOTALS_USE_BLOCKS] = "blocks",
-	    [TOTALS_USE_WATCHED] = "watched",
-	    [TOTALS_USE_ALLOWS] = "lets pass",
-	};
-
-	return uses[l->use];
-}
-
-static void
-add_coverage(struct page *p)
-{
-	const struct report *r = p->r;
-	struct chart_row row[TOTALS_LISTS_MAX];
-	char note[TOTALS_LISTS_MAX][96], a[REPORT_NUMBER_MAX];
-	char b[REPORT_NUMBER_MAX], text[TOTALS_NAME_MAX + 96];
-
-	for (size_t i = 0; i < r->lists; i++) {
-		const struct totals_list *l = r->list[i];
-
-		(void)snprintf(note[i], sizeof(note[i]), "%s, %s only it%s%s",
-		    report_percent(l->visits, report_tested(r->sum), a),
-		    report_number(l->only, b),
-		    l->use > TOTALS_USE_BLOCKS ? " - " : "",
-		    l->use > TOTALS_USE_BLOCKS ? use_of(l) : "");
-		row[i] =
-		    (struct chart_row){l->name, note[i], l->visits, l->only};
-	}
-	(void)snprintf(text, sizeof(text), "%s has %s of all that were tested",
-	    r->list[0]->name,
-	    report_percent(r->list[0]->visits, report_tested(r->sum), a));
-	add_heading(p, text,
-	    "How many of them each list has; the dark part are those that no"
-	    " other list blocks.");
-	chart_rows(p->out, text, row, r->lists, r->list[0]->visits);
-}
-
-static int
-add_overlap(struct page *p)
-{
-	const struct report *r = p->r;
-	char(*cell)[8] = mem_array(TOTALS_LISTS_MAX * TOTALS_LISTS_MAX, 8);
-	const char *cells[TOTALS_LISTS_MAX * TOTALS_LISTS_MAX];
-	uint64_t value[TOTALS_LISTS_MAX * TOTALS_LISTS_MAX];
-	const char *rows[TOTALS_LISTS_MAX], *columns[TOTALS_LISTS_MAX];
-	char number[TOTALS_LISTS_MAX][4];
-	char name[TOTALS_LISTS_MAX][TOTALS_NAME_MAX + 8];
-
-	if (cell == NULL)
-		return -1;
-	for (size_t i = 0; i < r->lists * r->lists; i++) {
-		const struct totals_list *a = r->list[i / r->lists];
-		const struct totals_list *b = r->list[i % r->lists];
-
-		cell[i][0] = '\0';
-		value[i] = 0;
-		if (a != b) {
-			value[i] = (report_permille(
-					report_overlap(r, a, b), a->visits) +
-				       5) /
-				   10;
-			(void)snprintf(
-			    cell[i], 8, "%u", (unsigned)value[i] % 1000);
-		}
-		cells[i] = cell[i];
-	}
-	for (size_t i = 0; i < r->lists; i++) {
-		(void)snprintf(number[i], sizeof(number[i]), "%u",
-		    (unsigned)(i + 1) % 100);
-		(void)snprintf(name[i], sizeof(name[i]), "%s  %s", number[i],
-		    r->list[i]->name);
-		rows[i] = name[i];
-		columns[i] = number[i];
-	}
-	add_heading(p, "Which lists know the same clients",
-	    "Of 100 clients that the list in the row has, so many are in the"
-	    " list of the column, too.");
-	chart_grid(p->out, &(struct chart_grid){.title = "overlap of DNS lists",
-			       .rows = r->lists,
-			       .columns = r->lists,
-			       .value = value,
-			       .row_label = rows,
-			       .column_label = columns,
-			       .cell = cells,
-			       .color = 0,
-			       .most = 100});
-	mem_free(cell);
-	return 0;
-}
-
-static void
-add_latency(struct page *p, const struct totals_list *l, unsigned percent)
-{
-	struct dnsbl_health h = {.zone = NULL};
-	int64_t ms;
-
-	memcpy(h.latency, l->latency, sizeof(h.latency));
-	ms = dnsbl_health_latency(&h, percent);
-	if (ms == 0)
-		say(p, "<td>-</td>");
-	else if (ms == INT64_MAX)
-		say(p, "<td>more</td>");
-	else
-		(void)buf_printf(p->out, "<td>%lld ms</td>", (long long)ms);
-}
-
-static void
-add_health(struct page *p)
-{
-	const struct report *r = p->r;
-
-	if (r->history->from_logs) {
-		say(p, "<p>Logs do not tell weights, how fast the lists answer,"
-		       " nor what was not listed.</p>\n");
-		return;
-	}
-	add_heading(p, "How well the lists answer",
-	    "Questions, and what came of them; half, and 99 of 100 answers,"
-	    " came within the times at the end.");
-	say(p, "<div class=\"wide\"><table><tr><th>list</th><th>use</th>"
-	       "<th>questions</th><th>failed</th><th>timed out</th>"
-	       "<th>error codes</th><th>not asked</th><th>half</th>"
-	       "<th>99 %</th></tr>\n");
-	for (size_t i = 0; i < r->lists; i++) {
-		const struct totals_list *l = r->list[i];
-		const uint64_t n[] = {l->queries, l->failures, l->timeouts,
-		    l->error_codes, l->unasked};
-		char text[REPORT_NUMBER_MAX];
-
-		say(p, "<tr><td>");
-		chart_text(p->out, l->name);
-		(void)buf_printf(p->out, "</td><td>%s</td>", use_of(l));
-		for (size_t k = 0; k < sizeof(n) / sizeof(n[0]); k++)
-			(void)buf_printf(
-			    p->out, "<td>%s</td>", report_number(n[k], text));
-		add_latency(p, l, 50);
-		add_latency(p, l, 99);
-		say(p, "</tr>\n");
-	}
-	say(p, "</table></div>\n");
-}
-
-static int
-add_lists(struct page *p)
-{
-	if (p->r->lists == 0) {
-		add_heading(
-		    p, "No client was on a DNS list", "Or no list was asked.");
-		return 0;
-	}
-	add_coverage(p);
-	if (p->r->lists > 1 && add_overlap(p) < 0)
-		return -1;
-	add_health(p);
-	return 0;
 }
 
 /* --- smtpd, pressure -------------------------------------------------------- */
@@ -548,7 +375,7 @@ add_advice(struct page *p)
 	    (unsigned long long)a->processes);
 	(void)snprintf(mark, sizeof(mark), "process limit %llu",
 	    (unsigned long long)a->processes);
-	add_heading(p, text, how);
+	chart_heading(p->out, text, how);
 	fill(p, a->is_measured ? FIGURE_SMTPD : FIGURE_BURST, FIGURE_HELD, 1);
 	add_bars(p, text, a->is_measured ? "processes" : "clients",
 	    a->is_measured ? busy : burst, 1, a->processes, mark);
@@ -569,14 +396,15 @@ add_pressure(struct page *p)
 		    "There was room for everybody, and never any stress: at"
 		    " most %s at a time",
 		    report_number(f[FIGURE_HELD], a));
-		add_heading(p, text, "");
+		chart_heading(p->out, text, "");
 		return;
 	}
 	(void)snprintf(text, sizeof(text),
 	    "Under stress %s times, %s seconds in all",
 	    report_number(f[FIGURE_STRESS_ENTERED], a),
 	    report_number(f[FIGURE_STRESS_S], b));
-	add_heading(p, text, "Who was turned away because there was no room.");
+	chart_heading(
+	    p->out, text, "Who was turned away because there was no room.");
 	if (f[FIGURE_SHED] + f[FIGURE_BUSY] == 0) {
 		say(p, "<p>Nobody was.</p>\n");
 		return;
@@ -626,7 +454,7 @@ add_all(struct page *p)
 	add_catchers(p);
 	add_hangups(p);
 	add_waits(p);
-	if (add_lists(p) < 0)
+	if (report_lists(p->r, p->out) < 0)
 		return -1;
 	add_advice(p);
 	add_pressure(p);
