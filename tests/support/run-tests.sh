@@ -1,19 +1,21 @@
 #!/bin/sh
-# Run test programs one after another; show the output of those that fail. WRAP
-# is put in front of each (valgrind, for one).
+# Run test programs, as many at a time as there are processors; show the output
+# of those that fail. WRAP is put in front of each (valgrind, for one).
 set -u
-passed=0
-failed=0
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
-for program in "$@"; do
-	if ${WRAP:-} "$program" >"$out" 2>&1; then
-		passed=$((passed + 1))
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export dir
+
+# shellcheck disable=SC2016 # the inner shell expands it
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I {} sh -c '
+	out=$dir/$(echo "$1" | tr / _)
+	if ${WRAP:-} "$1" >"$out" 2>&1; then
+		echo "$1" >"$out.passed"
 	else
-		cat "$out"
-		echo "FAILED: $program" >&2
-		failed=$((failed + 1))
-	fi
-done
+		printf "%s\nFAILED: %s\n" "$(cat "$out")" "$1" >&2
+	fi' run {}
+
+passed=$(find "$dir" -name '*.passed' | wc -l)
+failed=$(($# - passed))
 echo "unit: $passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

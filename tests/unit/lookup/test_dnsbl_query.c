@@ -22,8 +22,8 @@ enum {
 	CLIENTS_A_BEAT = 25, /* what fits into a socket's buffer */
 	BEAT_MS = 5,
 	SOON_MS = 400,
-	LONG_MS = 1000,
-	NO_RETRY_MS = 10000,
+	LONG_MS = 4000, /* under valgrind on a busy machine, too */
+	NO_RETRY_MS = 40000,
 	PATIENCE_MS = 60000,
 	QUESTION_MAX = 512,
 	PACKET_MAX = QUESTION_MAX + 16
