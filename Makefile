@@ -305,7 +305,7 @@ install: all  ## install programs, manual pages and samples
 	$(INSTALL) -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
 		$(DESTDIR)$(TMPFILESDIR)
 	set -e; for u in $(UNITS); do \
-		sed 's|/usr/sbin/|$(SBINDIR)/|g' conf/$$u \
+		sed 's|/usr/sbin/doorbell|$(SBINDIR)/doorbell|g' conf/$$u \
 			>$(DESTDIR)$(UNITDIR)/$$u; \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$u; done
 	$(INSTALL) -m 644 conf/doorbell.sysusers \

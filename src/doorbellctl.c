@@ -119,13 +119,22 @@ static run_fn *const here[ORDER_COUNT] = {
 
 /* --- what doorbelld is asked ------------------------------------------------ */
 
+static bool
+wants_json(const struct request *r)
+{
+	const char *format = r->with[SWITCH_FORMAT];
+
+	return r->with[SWITCH_JSON] != NULL ||
+	       (format != NULL && strcmp(format, "json") == 0);
+}
+
 static int
 print_answer(const struct request *r, const struct buf *body)
 {
 	struct json_tree *tree;
 	struct errtext why;
 
-	if (r->with[SWITCH_JSON] != NULL) {
+	if (wants_json(r)) {
 		(void)fwrite(body->p, 1, body->n, stdout);
 	} else if ((tree = json_tree_new(buf_span(body), &why)) == NULL) {
 		errtext_prefix(&why, "the answer of doorbelld");

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "ops/explain_answer.h"
+#include "ops/offender_answers.h"
 #include "ops/rule_answers.h"
 #include "screen/session.h"
 
@@ -356,6 +357,7 @@ control_fn *const answers_handler[ORDER_COUNT] = {
     [ORDER_DENY] = rule_answers_deny,
     [ORDER_FORGET] = rule_answers_forget,
     [ORDER_RULES] = rule_answers_list,
+    [ORDER_OFFENDERS] = offender_answers_list,
     [ORDER_RELOAD] = answer_reload,
     [ORDER_DRAIN] = answer_drain,
     [ORDER_LOG_LEVEL] = answer_log_level,

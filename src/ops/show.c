@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "ops/show_offenders.h"
 
 /* One view for each command that the daemon answers; a command without one shows
  * the members of its answer, a line each. */
@@ -345,6 +346,7 @@ static show_fn *const views[ORDER_COUNT] = {
     [ORDER_DENY] = show_new_rule,
     [ORDER_FORGET] = show_forget,
     [ORDER_RULES] = show_rules,
+    [ORDER_OFFENDERS] = show_offenders,
     [ORDER_RELOAD] = show_reload,
     [ORDER_DRAIN] = show_drain,
     [ORDER_LOG_LEVEL] = show_log_level,

@@ -42,6 +42,8 @@ def test_install_and_uninstall(ring, tmp_path):
         "usr/share/doc/doorbell/doorbell.cf",
         "usr/lib/systemd/system/doorbelld.service",
         "usr/lib/systemd/system/doorbelld.socket",
+        "usr/lib/systemd/system/doorbell-offenders.service",
+        "usr/lib/systemd/system/doorbell-offenders.timer",
         "usr/lib/sysusers.d/doorbell.conf",
         "usr/lib/tmpfiles.d/doorbell.conf",
     }
@@ -54,9 +56,14 @@ def test_install_and_uninstall(ring, tmp_path):
 
 
 def test_another_prefix(ring, tmp_path):
-    """The unit starts the program that was installed with it."""
+    """The units start the programs that were installed with them."""
     root = str(tmp_path)
     make(ring.screener, "install", "DESTDIR=" + root, "PREFIX=/opt/bell")
-    with open(root + "/opt/bell/lib/systemd/system/doorbelld.service") as f:
+    units = root + "/opt/bell/lib/systemd/system/"
+    with open(units + "doorbelld.service") as f:
         assert "ExecStart=/opt/bell/sbin/doorbelld -f\n" in f.read()
+    with open(units + "doorbell-offenders.service") as f:
+        text = f.read()
+    assert "/opt/bell/sbin/doorbellctl " in text
+    assert "/usr/sbin/nft " in text  # is not ours
     assert all(name.startswith("opt/bell/") for name in files(root))

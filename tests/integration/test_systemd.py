@@ -240,14 +240,19 @@ def test_control_socket_that_is_none(ring):
     bell.log.wait_for(r"warning: control socket: descriptor 3 is not.*")
 
 
-def test_units_are_hardened():
+SERVICES = ["doorbelld.service", "doorbell-offenders.service"]
+UNITS = SERVICES + ["doorbelld.socket", "doorbell-offenders.timer"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_units_are_hardened(name):
     result = subprocess.run(
         [
             "systemd-analyze",
             "security",
             "--offline=true",
             "--threshold=20",
-            CONF + "/doorbelld.service",
+            os.path.join(CONF, name),
         ],
         capture_output=True,
         text=True,
@@ -258,14 +263,14 @@ def test_units_are_hardened():
 def test_units_have_no_errors(tmp_path):
     """systemd reads them without a complaint, but for what is not installed
     here."""
-    for name in "doorbelld.service", "doorbelld.socket":
+    for name in UNITS:
         with open(os.path.join(CONF, name)) as f:
             text = re.sub(r"(?m)^Documentation=.*$", "", f.read())
         text = text.replace("/usr/sbin/doorbelld", "/bin/true")
         (tmp_path / name).write_text(text)
     result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
-        + [str(tmp_path / "doorbelld.socket"), str(tmp_path / "doorbelld.service")],
+        + [str(tmp_path / name) for name in UNITS],
         capture_output=True,
         text=True,
     )

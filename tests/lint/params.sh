@@ -95,7 +95,7 @@ grep -n '^[^#]' "$sample" && complain "$sample" "sets something"
 cut -d "$sep" -f 1 "$dir/own" >"$dir/names"
 printf "%s\n" doorbell_cache doorbell_counters >>"$dir/names" # the files
 # "unknown parameter doorbell_..." is an example of what we say.
-grep -noE '(unknown parameter )?doorbell_[a-z][a-zA-Z0-9_]+' man/* conf/* README.md \
+grep -rnoE '(unknown parameter )?doorbell_[a-z][a-zA-Z0-9_]+' man/* conf/* README.md \
     src/README.md tests/README.md | grep -v ':unknown' |
     while IFS=: read -r file line name; do
 	grep -qx "$name" "$dir/names" ||

@@ -7,7 +7,8 @@ build="gcc make libc6-dev pkg-config libevent-dev libc-ares-dev liblmdb-dev
 mail="postfix postfix-lmdb postfix-pcre rbldnsd python3"
 tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 	valgrind mandoc procps iproute2 python3-pytest python3-pytest-xdist
-	git lmdb-utils openssl systemd haproxy fail2ban pflogsumm nftables"
+	git lmdb-utils openssl systemd haproxy fail2ban pflogsumm nftables
+	ipset"
 
 case "${1:-}" in
 demo) wanted="$build $mail" ;;
