@@ -100,7 +100,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
 	fuzz cover lint format format-check tidy man demo deps install \
 	uninstall dist clean help check-all parity integration-postscreen fuzz-run \
-	bench bench-run flood scale scale-run soak chaos
+	bench bench-run flood faults scale scale-run soak chaos
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -164,7 +164,7 @@ check-all: override WERROR := 1
 check-all:
 	$(MAKE) WERROR=1 all
 	$(MAKE) WERROR=1 lint
-	$(MAKE) WERROR=1 unit replay fuzz-corpus parity
+	$(MAKE) WERROR=1 unit replay faults fuzz-corpus parity
 	$(MAKE) WERROR=1 CC=$(CLANG) B=build/clang unit replay fuzz-corpus
 	$(MAKE) WERROR=1 SAN=asan unit replay fuzz-corpus
 	$(MAKE) WERROR=1 SAN=ubsan unit replay fuzz-corpus
@@ -178,6 +178,10 @@ unit: $(UNIT_BIN)  ## unit tests of every module
 
 replay: $(REPLAY_BIN)  ## scenarios on a virtual clock
 	$Q$(REPLAY_BIN) tests/replay/*.bell
+
+# Each scenario again, with one call after another failing.
+faults: $(REPLAY_BIN)  ## scenarios with each call failing once
+	$Q$(REPLAY_BIN) -f tests/replay/*.bell
 
 fuzz-corpus: $(FUZZ_BIN)  ## run every fuzz target over its corpus
 	$Qset -e; for f in $(FUZZ_BIN); do \

@@ -50,8 +50,8 @@ struct loop_timer {
 
 void loop_timer_init(
     struct loop_timer *t, struct loop *loop, loop_timer_fn *fn);
-/* Fire once, `ms` from now; a running timer is moved. 0 fires on the next
- * tick. */
+/* Fire once, `ms` from now; a running timer is moved, or stays as it was when
+ * that fails. 0 fires on the next tick. */
 int loop_timer_start(struct loop_timer *t, int64_t ms);
 void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_running(const struct loop_timer *t);

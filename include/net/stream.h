@@ -31,7 +31,10 @@ enum stream_event {
 	STREAM_INPUT,   /* more bytes in stream_input() */
 	STREAM_DRAINED, /* all that was written is in the kernel's hands */
 	STREAM_EOF,     /* the client will send no more */
-	STREAM_ERROR,   /* broken: reset, timeout, no memory */
+	STREAM_ERROR,   /* broken: reset, timeout */
+	/* None for what the peer says. Nothing more is read, but it can still be
+	 * told. */
+	STREAM_NO_MEMORY,
 };
 
 struct stream;
@@ -43,10 +46,11 @@ typedef void stream_fn(struct stream *stream, enum stream_event event);
 struct stream {
 	int fd; /* -1 once released or closed */
 	bool talking;
-	bool paused; /* talking, but reading nothing for now */
-	bool ended;  /* EOF or error was reported: no more input */
-	bool broken; /* error was reported: no more output either */
-	int error;   /* errno of STREAM_ERROR, before and after its report */
+	bool paused;  /* talking, but reading nothing for now */
+	bool ended;   /* EOF or error was reported: no more input */
+	bool broken;  /* error was reported: no more output either */
+	bool starved; /* no memory was reported: there are bytes nobody took */
+	int error;    /* errno of STREAM_ERROR, before and after its report */
 	stream_fn *fn;
 	struct stream_buffers *buffers;
 	struct stream_tls *tls; /* NULL: plain */

@@ -19,8 +19,8 @@ struct forbidden *forbidden_open(struct span words, bool utf8,
     const struct table_options *o, struct errtext *why);
 void forbidden_free(struct forbidden **f);
 /* `word` is the first of a command that is unknown: a known one is never
- * forbidden. */
-bool forbidden_has(const struct forbidden *f, struct span word);
+ * forbidden. 1, 0, or -1 when there is no memory to find out. */
+int forbidden_has(const struct forbidden *f, struct span word);
 /* table_refresh() for its tables; the strongest change wins. */
 enum table_change forbidden_refresh(struct forbidden *f, struct errtext *why);
 

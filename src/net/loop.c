@@ -271,9 +271,12 @@ loop_timer_start(struct loop_timer *t, int64_t ms)
 	int64_t now = now_us(loop);
 	int64_t due = ms > 0 ? (now + 999) / 1000 + ms : now / 1000;
 
-	loop_timer_stop(t);
 	if (wake_by(loop, due, now) < 0)
 		return -1;
+	if (wheel_has(&t->entry)) {
+		wheel_remove(&t->entry);
+		loop->timers--;
+	}
 	wheel_add(&loop->wheel, &t->entry, due);
 	loop->timers++;
 	return 0;

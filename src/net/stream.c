@@ -118,6 +118,16 @@ stream_fail(struct stream *s, int error)
 	s->fn(s, STREAM_ERROR);
 }
 
+/* The connection is sound, and what waits for a slow reader still goes out. */
+static void
+stream_no_memory(struct stream *s)
+{
+	s->ended = true;
+	s->starved = true;
+	stream_rewatch(s, false);
+	s->fn(s, STREAM_NO_MEMORY);
+}
+
 /* recv(2) brought no bytes. */
 static void
 stream_no_bytes(struct stream *s, ssize_t got)
@@ -148,12 +158,12 @@ stream_peek(struct stream *s)
 	/* The bytes stay, so readiness would be reported for ever. */
 	stream_rewatch(s, false);
 	if (stream_need_buffers(s) < 0) {
-		stream_fail(s, errno);
+		stream_no_memory(s);
 		return;
 	}
 	buf_reset(&s->buffers->input);
 	if (buf_add(&s->buffers->input, chunk, (size_t)got) < 0)
-		stream_fail(s, errno);
+		stream_no_memory(s);
 	else
 		s->fn(s, STREAM_PEEKED);
 }
@@ -184,7 +194,7 @@ stream_read(struct stream *s)
 	if (got <= 0) {
 		stream_no_bytes(s, got);
 	} else if (buf_add(&s->buffers->input, chunk, (size_t)got) < 0) {
-		stream_fail(s, errno);
+		stream_no_memory(s);
 	} else {
 		if (s->tls != NULL)
 			stream_rewatch(s, stream_may_read(s));
@@ -324,12 +334,12 @@ discard_input(int fd)
 void
 stream_close(struct stream *s)
 {
-	bool ended = s->ended;
+	bool has_unread = !s->ended || s->starved;
 	int fd = stream_release(s);
 
 	if (fd < 0)
 		return;
-	if (!ended)
+	if (has_unread)
 		discard_input(fd);
 	close(fd);
 }

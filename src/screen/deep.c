@@ -57,12 +57,18 @@ non_smtp_fault(struct session *s, const struct command *c, const char *after)
 		.quoted = first_bytes(c->rest)});
 }
 
-/* Commands of other protocols, and the lines of a mail's header. */
-static bool
-is_non_smtp(const struct session *s, const struct command *c)
+/* Commands of other protocols, and the lines of a mail's header. Who cannot be
+ * tested is not let in. */
+static enum phase
+look_for_non_smtp(struct session *s, const struct command *c, const char *after)
 {
-	return c->id == COMMAND_UNKNOWN && c->word.n > 0 &&
-	       forbidden_has(s->policy->forbidden, c->word);
+	int rc;
+
+	if (!is_watched(s, CHECK_NON_SMTP) || c->id != COMMAND_UNKNOWN)
+		return PHASE_STAY;
+	if ((rc = forbidden_has(s->policy->forbidden, c->word)) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
+	return rc > 0 ? non_smtp_fault(s, c, after) : PHASE_STAY;
 }
 
 enum phase
@@ -78,11 +84,9 @@ enum phase
 deep_look_at_command(
     struct session *s, const struct command *c, const char *after, size_t used)
 {
-	enum phase wish = PHASE_STAY;
+	enum phase wish = look_for_non_smtp(s, c, after);
 	struct span behind;
 
-	if (is_watched(s, CHECK_NON_SMTP) && is_non_smtp(s, c))
-		wish = non_smtp_fault(s, c, after);
 	if (wish != PHASE_STAY || c->id == COMMAND_BDAT ||
 	    !is_watched(s, CHECK_PIPELINING) ||
 	    !stream_has_beyond(&s->stream, used))

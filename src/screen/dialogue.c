@@ -147,11 +147,13 @@ log_keywords(struct session *s)
 	buf_clear(&names);
 }
 
-/* The line as command_filter wants it; `old` when it has no opinion. The table
- * never sees what is not UTF-8, as in Postfix, nor what is behind a NUL. */
-static struct span
-filter_line(struct session *s, struct span line)
+/* The line as command_filter wants it, or as it is when that has no opinion; -1
+ * without memory. The table never sees what is not UTF-8, as in Postfix, nor
+ * what is behind a NUL. */
+static int
+filter_line(struct session *s, struct span *text)
 {
+	struct span line = *text;
 	const char *nul = line.n > 0 ? memchr(line.p, '\0', line.n) : NULL;
 	const char *blanks;
 	struct table_match match;
@@ -159,11 +161,11 @@ filter_line(struct session *s, struct span line)
 
 	if (s->policy->command_filter == NULL ||
 	    (s->dialogue->options.smtputf8 && !text_is_utf8(line)))
-		return line;
+		return 0;
 	if (nul != NULL)
 		line.n = (size_t)(nul - line.p);
 	if ((key = mem_strndup(line.p, line.n)) == NULL)
-		return line;
+		return -1;
 	blanks = key + strspn(key, " \t");
 	if (table_find(s->policy->command_filter, blanks, &match) ==
 	    TABLE_FOUND) {
@@ -172,8 +174,9 @@ filter_line(struct session *s, struct span line)
 			.text = line, .other = span_str(match.value)});
 		line = span_str(match.value);
 	}
+	*text = line;
 	mem_free(key);
-	return line;
+	return 0;
 }
 
 /* Reply, and end the session: there is nothing left to wait for. */
@@ -219,6 +222,33 @@ follow_outcome(
 	return verdict_close(s, VERDICT_NO_RESOURCES);
 }
 
+/* While smtpd was asked the client may have gone on without waiting for an
+ * answer: then it has failed after all, and hears so. */
+static enum phase
+look_again(struct session *s)
+{
+	struct line line;
+	struct command c;
+
+	if (s->tls != SESSION_TLS_NONE ||
+	    line_next(stream_input(&s->stream), s->policy->line_length_limit,
+		&line) != LINE_READY)
+		return PHASE_STAY;
+	c = command_parse(line.text);
+	return deep_look_at_command(
+	    s, &c, engine_where(&s->dialogue->engine), line.used);
+}
+
+/* Its command is ours to answer. */
+static enum phase
+take_back(struct session *s)
+{
+	replay_free(s);
+	stream_resume(&s->stream);
+	return restart_deadline(s) < 0 ? verdict_close(s, VERDICT_NO_RESOURCES)
+				       : take_lines(s);
+}
+
 /* smtpd could not be had: the client comes back, and is known then. */
 static enum phase
 go_on_without_smtpd(struct session *s)
@@ -229,9 +259,14 @@ go_on_without_smtpd(struct session *s)
 	    s->tls == SESSION_TLS_ASKED ? VERDICT_NO_TLS : VERDICT_DEFER, false,
 	    text);
 	struct line line;
+	enum phase wish;
 
-	replay_free(s);
 	d->smtpd_failed = true;
+	if ((wish = look_again(s)) != PHASE_STAY)
+		return wish;
+	if (!onward_is_open(s))
+		return take_back(s);
+	replay_free(s);
 	s->tls = SESSION_TLS_NONE;
 	if (line_next(stream_input(&s->stream), s->policy->line_length_limit,
 		&line) == LINE_READY)
@@ -243,34 +278,19 @@ go_on_without_smtpd(struct session *s)
 	return take_lines(s);
 }
 
-/* smtpd is ready. While it was asked the client may have gone on without
- * waiting for an answer: then it has failed after all, and hears so. */
+/* smtpd is ready. */
 static enum phase
 join(struct session *s)
 {
-	struct dialogue *d = s->dialogue;
-	struct command c;
-	struct line line;
 	enum phase wish;
 
-	if (s->tls == SESSION_TLS_NONE &&
-	    line_next(stream_input(&s->stream), s->policy->line_length_limit,
-		&line) == LINE_READY) {
-		c = command_parse(line.text);
-		wish = deep_look_at_command(
-		    s, &c, engine_where(&d->engine), line.used);
-		if (wish != PHASE_STAY)
-			return wish;
-		if (!onward_is_open(s)) {
-			replay_free(s);
-			stream_resume(&s->stream);
-			return restart_deadline(s) < 0
-				   ? verdict_close(s, VERDICT_NO_RESOURCES)
-				   : take_lines(s);
-		}
+	if ((wish = look_again(s)) != PHASE_STAY)
+		return wish;
+	if (!onward_is_open(s))
+		return take_back(s);
+	if (s->tls == SESSION_TLS_NONE)
 		verdict_settle(s);
-	}
-	d->joining = true;
+	s->dialogue->joining = true;
 	return PHASE_RELAY;
 }
 
@@ -357,7 +377,9 @@ take_line(struct session *s, const struct line *line)
 
 	if ((wish = deep_look_at_ending(s, line)) != PHASE_STAY)
 		return wish;
-	text = filter_line(s, line->text);
+	text = line->text;
+	if (filter_line(s, &text) < 0)
+		return verdict_close(s, VERDICT_NO_RESOURCES);
 	c = command_parse(text);
 	if (s->turn_away != VERDICT_NONE && c.id != COMMAND_QUIT)
 		return verdict_close(s, (enum verdict)s->turn_away);
@@ -433,6 +455,8 @@ dialogue_on_stream(struct session *s, enum stream_event event)
 	case STREAM_ERROR:
 		note_failed_handshake(s);
 		return verdict_hang_up(s, EVENT_HANGUP_LATE);
+	case STREAM_NO_MEMORY:
+		return verdict_close(s, VERDICT_NO_RESOURCES);
 	case STREAM_PEEKED:
 		break;
 	}

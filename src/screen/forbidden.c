@@ -58,18 +58,18 @@ is_header(struct span word)
 	return n < word.n && word.p[n] == ':';
 }
 
-bool
+int
 forbidden_has(const struct forbidden *f, struct span word)
 {
 	char *key;
 	bool found;
 
 	if (word.n == 0)
-		return false;
+		return 0;
 	if (is_header(word) || (f->utf8 && !text_is_utf8(word)))
-		return true;
+		return 1;
 	if ((key = mem_strndup(word.p, word.n)) == NULL)
-		return false;
+		return -1;
 	found = list_has_word(f->list, key);
 	mem_free(key);
 	return found;

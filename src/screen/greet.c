@@ -243,6 +243,8 @@ greet_on_stream(struct session *s, enum stream_event event)
 	case STREAM_EOF:
 	case STREAM_ERROR:
 		return verdict_hang_up(s, EVENT_HANGUP_EARLY);
+	case STREAM_NO_MEMORY:
+		return verdict_close(s, VERDICT_NO_RESOURCES);
 	case STREAM_INPUT:
 	case STREAM_DRAINED:
 		break;

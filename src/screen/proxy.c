@@ -109,6 +109,8 @@ proxy_on_stream(struct session *s, enum stream_event event)
 	case STREAM_ERROR:
 		s->outcome = COUNTER_HUNG_UP;
 		return PHASE_DONE;
+	case STREAM_NO_MEMORY:
+		return verdict_close(s, VERDICT_NO_RESOURCES);
 	case STREAM_INPUT:
 	case STREAM_DRAINED:
 		break;

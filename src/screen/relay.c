@@ -207,7 +207,8 @@ move_both(struct session *s)
 static enum phase
 on_event(struct session *s, enum stream_event event)
 {
-	if (event == STREAM_ERROR || event == STREAM_PEEKED)
+	if (event == STREAM_ERROR || event == STREAM_NO_MEMORY ||
+	    event == STREAM_PEEKED)
 		return PHASE_DONE;
 	return move_both(s);
 }

@@ -153,6 +153,14 @@ on_answer(struct fdpass *pass, bool taken)
 		finish(r, REPLAY_FAILED);
 }
 
+static void
+close_smtpd_end(struct replay *r)
+{
+	if (r->smtpd_end >= 0)
+		close(r->smtpd_end);
+	r->smtpd_end = -1;
+}
+
 static int
 open_pair(struct replay *r)
 {
@@ -163,15 +171,12 @@ open_pair(struct replay *r)
 	if (stream_init_pair(
 		&r->server, s->screen->loop, on_server, &r->smtpd_end) < 0)
 		return -1;
-	return stream_talk(&r->server, SERVER_INPUT_MAX);
-}
-
-static void
-close_smtpd_end(struct replay *r)
-{
-	if (r->smtpd_end >= 0)
-		close(r->smtpd_end);
-	r->smtpd_end = -1;
+	if (stream_talk(&r->server, SERVER_INPUT_MAX) == 0)
+		return 0;
+	/* The next try begins anew: nobody would listen on this one. */
+	stream_close(&r->server);
+	close_smtpd_end(r);
+	return -1;
 }
 
 /* Who is known goes before who is not, as with hand-offs. */

@@ -74,7 +74,8 @@ send_some(struct stutter *st, size_t n)
 {
 	int rc = stream_write(&st->session->stream, st->reply.p + st->sent, n);
 
-	st->sent += n;
+	if (rc == 0)
+		st->sent += n;
 	if (rc == 0 && st->sent < st->reply.n)
 		return 0;
 	buf_clear(&st->reply);
@@ -122,8 +123,10 @@ on_step(struct loop_timer *timer)
 	}
 	if ((rc = advance(st)) > 0)
 		session_follow(s, st->then(s));
-	else if (rc < 0)
-		session_follow(s, verdict_close(s, VERDICT_NO_RESOURCES));
+	else if (rc < 0) /* half a line and a 421 would be no reply at all */
+		session_follow(s, st->sent > 0
+				      ? PHASE_DONE
+				      : verdict_close(s, VERDICT_NO_RESOURCES));
 }
 
 static struct stutter *
@@ -166,8 +169,8 @@ stutter_free(struct stutter **st)
 {
 	if (*st == NULL)
 		return;
-	if (stutter_is_holding(*st))
-		(void)send_rest(*st);
+	if (stutter_is_holding(*st) && send_rest(*st) < 0 && (*st)->sent > 0)
+		(*st)->session->farewell = VERDICT_NONE; /* as above */
 	mem_free(*st);
 	*st = NULL;
 }

@@ -4,16 +4,19 @@
  * described in tests/README.md. */
 /* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "config/config.h"
+#include "replay/faults.h"
 #include "screen/offenders.h"
 #include "screen/screen.h"
 #include "screen/session.h"
@@ -31,7 +34,9 @@ enum {
 	SETTINGS_MAX = 64,
 	LOG_MAX = 4 * 1024 * 1024,
 	LOG_FIRST = 4096, /* room for lines about memory that is gone */
-	LINE_MAX_BYTES = 8192
+	LINE_MAX_BYTES = 8192,
+	LINES_MAX = 4096,          /* of a file */
+	LONG_TIME_MS = 3600 * 1000 /* all waits of ours are over */
 };
 
 struct word {
@@ -67,6 +72,14 @@ struct play {
 	unsigned played, failed;
 	bool no_memory;
 	bool broken; /* this scenario has failed */
+	/* Played once more, with a call that fails. What is expected need not
+	 * come to pass then. */
+	bool is_faulty;
+	unsigned kind;
+	unsigned long at; /* 0: none fails yet, they are counted */
+	struct outcome without, outcome;
+	unsigned long faults;
+	bool guilty; /* what came of the fault may not be */
 };
 
 static void complain(struct play *p, const char *format, ...)
@@ -77,11 +90,33 @@ complain(struct play *p, const char *format, ...)
 {
 	va_list ap;
 
+	if (p->is_faulty)
+		return;
 	fprintf(stderr, "%s:%d: %s: ", p->file, p->line, p->name);
 	va_start(ap, format);
 	vfprintf(stderr, format, ap);
 	va_end(ap);
 	fprintf(stderr, "\n");
+	p->broken = true;
+}
+
+/* What may not be, whatever has failed. */
+static void accuse(struct play *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+accuse(struct play *p, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s:%d: %s: ", p->file, p->line, p->name);
+	if (p->is_faulty && p->at > 0)
+		fprintf(stderr, "%s fails, %lu: ", faults_name(p->kind), p->at);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	p->guilty = p->is_faulty;
 	p->broken = true;
 }
 
@@ -92,12 +127,14 @@ keep_line(enum log_level level, enum log_voice voice, const char *text,
 	struct play *p = arg;
 
 	(void)level;
+	faults_suspend(true);
 	if (voice == LOG_VOICE_DNSBLOG)
 		(void)buf_add_str(&p->log, "dnsblog: ");
 	else if (voice == LOG_VOICE_TLSPROXY)
 		(void)buf_add_str(&p->log, "tlsproxy: ");
 	(void)buf_add(&p->log, text, n);
 	(void)buf_add_char(&p->log, '\n');
+	faults_suspend(false);
 }
 
 /* --- words ---------------------------------------------------------------- */
@@ -231,7 +268,46 @@ raise_curtain(struct play *p)
 	log_set_sink(keep_line, p);
 	log_set_form((enum log_form)config_under(p->config, false)->log_format);
 	screen_set_policy(p->screen, p->policy);
+	if (p->is_faulty)
+		faults_arm(p->kind, p->at);
 	return true;
+}
+
+static void settle(struct play *p);
+static void check_sum(struct play *p);
+
+static void
+let_long_time_pass(struct play *p)
+{
+	fake_loop_advance_to(p->loop, mono_after(clock_mono(), LONG_TIME_MS));
+	settle(p);
+}
+
+/* Nobody waits for ever, and nothing is kept of who has gone. Who is relayed may
+ * wait for smtpd, which has time limits of its own. */
+static void
+expect_the_end(struct play *p)
+{
+	struct session *s;
+	struct errtext why;
+	int fds[LABELS_MAX];
+
+	let_long_time_pass(p);
+	TAILQ_FOREACH (s, &p->screen->sessions, others)
+		if (s->phase != PHASE_RELAY)
+			accuse(p, "a session stays, phase %s",
+			    session_phase_name((enum phase)s->phase));
+	faults_disarm();
+	for (size_t i = 0; i < p->guest_count; i++)
+		fds[i] = p->guests[i].fd;
+	outcome_take(&p->outcome, fds, p->guest_count, buf_span(&p->log));
+	fake_stream_hang_up_all();
+	let_long_time_pass(p);
+	check_sum(p);
+	if (screen_session_count(p->screen) > 0)
+		accuse(p, "a session stays when all have gone");
+	if (p->at > 0 && !outcome_is_allowed(&p->outcome, &p->without, &why))
+		accuse(p, "%s", why.text);
 }
 
 static void
@@ -241,6 +317,8 @@ drop_curtain(struct play *p)
 		return;
 	p->no_memory = false;
 	fake_mem_heal();
+	if (p->is_faulty && p->screen != NULL)
+		expect_the_end(p);
 	log_set_sink(NULL, NULL);
 	log_set_form(LOG_FORM_PLAIN);
 	screen_free(&p->screen);
@@ -248,8 +326,11 @@ drop_curtain(struct play *p)
 	cache_close(&p->cache);
 	config_unref(&p->config);
 	if (p->loop != NULL && fake_loop_timers(p->loop) > 0)
-		complain(p, "a timer survived its session");
+		accuse(p, "a timer survived its session");
+	if (fake_resolver_pending() > 0)
+		accuse(p, "a question survived its session");
 	loop_free(&p->loop);
+	fake_stream_reset();
 	if (p->broken && p->log.n > 0)
 		fprintf(stderr, "--- log\n%.*s---\n", (int)p->log.n, p->log.p);
 	buf_clear(&p->log);
@@ -257,8 +338,8 @@ drop_curtain(struct play *p)
 		mem_free(p->settings[i]);
 	p->setting_count = p->guest_count = p->log_used = 0;
 	p->smtpd_heard = 0;
-	p->played++;
-	p->failed += p->broken;
+	p->played += !p->is_faulty;
+	p->failed += p->broken && !p->is_faulty;
 	p->broken = false;
 	p->name[0] = '\0';
 }
@@ -285,7 +366,7 @@ check_sum(struct play *p)
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
 		sum += counters_read(&p->counters, ends[i]);
 	if (sum != came)
-		complain(p, "%llu connections, but %llu are accounted for",
+		accuse(p, "%llu connections, but %llu are accounted for",
 		    (unsigned long long)came, (unsigned long long)sum);
 }
 
@@ -317,11 +398,13 @@ static void
 be_client(void)
 {
 	fake_mem_heal();
+	faults_suspend(true);
 }
 
 static void
 be_ourselves(const struct play *p)
 {
+	faults_suspend(false);
 	if (p->no_memory)
 		fake_mem_fail_after(0);
 }
@@ -512,6 +595,16 @@ do_dns(struct play *p, struct word *w, size_t n)
 		complain(p, "nobody asks for %s", w[0].text);
 }
 
+/* smtpd's end of the newest relayed connection. A fault may have been before
+ * there was one: then nobody hears what it says. */
+static int
+server_end(const struct play *p)
+{
+	int fd = fake_stream_last_pair();
+
+	return fd < 0 && p->is_faulty ? fake_stream_new_fd() : fd;
+}
+
 /* smtpd takes [quietly] | smtpd loses | smtpd ready | smtpd busy | smtpd gone |
  * smtpd broken */
 static void
@@ -529,15 +622,15 @@ do_smtpd(struct play *p, struct word *w, size_t n)
 		if (!fake_fdpass_lose())
 			complain(p, "no client was passed to smtpd");
 	} else if (n > 1 && strcmp(w[0].text, "says") == 0) {
-		fake_stream_say(fake_stream_last_pair(), w[1].text, w[1].n);
+		fake_stream_say(server_end(p), w[1].text, w[1].n);
 	} else if (n > 0 && strcmp(w[0].text, "breaks") == 0) {
-		fake_stream_reset_by_client(fake_stream_last_pair());
+		fake_stream_reset_by_client(server_end(p));
 	} else if (n > 0 && strcmp(w[0].text, "deaf") == 0) {
-		fake_stream_block(fake_stream_last_pair(), true);
+		fake_stream_block(server_end(p), true);
 	} else if (n > 0 && strcmp(w[0].text, "hears") == 0) {
-		fake_stream_block(fake_stream_last_pair(), false);
+		fake_stream_block(server_end(p), false);
 	} else if (n > 0 && strcmp(w[0].text, "hangs") == 0) {
-		fake_stream_hang_up(fake_stream_last_pair());
+		fake_stream_hang_up(server_end(p));
 	} else if (n > 0 && strcmp(w[0].text, "busy") == 0) {
 		fake_fdpass_set(FDPASS_BUSY, EAGAIN);
 	} else if (n > 0 && strcmp(w[0].text, "gone") == 0) {
@@ -831,6 +924,8 @@ do_expect(struct play *p, struct word *w, size_t n)
 {
 	size_t end;
 
+	if (p->is_faulty)
+		return;
 	for (end = 0; end < n; end++) {
 		if (!w[end].quoted && strcmp(w[end].text, "expect") == 0)
 			break;
@@ -926,8 +1021,14 @@ play_line(struct play *p, const char *line)
 	}
 }
 
+/* --- files ---------------------------------------------------------------- */
+struct script {
+	char *lines[LINES_MAX];
+	int n;
+};
+
 static void
-play_file(struct play *p, const char *path)
+read_script(struct script *script, const char *path)
 {
 	static char line[LINE_MAX_BYTES];
 	FILE *fp = fopen(path, "re");
@@ -936,23 +1037,132 @@ play_file(struct play *p, const char *path)
 		perror(path);
 		exit(1);
 	}
-	p->file = path;
-	for (p->line = 1; fgets(line, sizeof(line), fp) != NULL; p->line++) {
+	for (script->n = 0; fgets(line, sizeof(line), fp) != NULL;
+	     script->n++) {
 		line[strcspn(line, "\n")] = '\0';
-		play_line(p, line);
+		if (script->n == LINES_MAX ||
+		    (script->lines[script->n] = mem_strdup(line)) == NULL) {
+			fprintf(stderr, "%s: is too long\n", path);
+			exit(1);
+		}
 	}
 	fclose(fp);
+}
+
+static void
+forget_script(struct script *script)
+{
+	while (script->n > 0)
+		mem_free(script->lines[--script->n]);
+}
+
+static void
+play_lines(struct play *p, const struct script *script, int from, int to)
+{
+	for (int i = from; i < to; i++) {
+		p->line = i + 1;
+		play_line(p, script->lines[i]);
+	}
 	drop_curtain(p);
 }
 
+/* The next descriptor that would be used: it grows when one is lost. */
+static int
+next_descriptor(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return fd;
+}
+
+static void
+play_with_fault(struct play *p, const struct script *script, int from, int to,
+    unsigned long at)
+{
+	char name[sizeof(p->name)];
+	long live = fake_mem_live();
+	int fd = next_descriptor();
+
+	p->is_faulty = true;
+	p->at = at;
+	(void)snprintf(name, sizeof(name), "%s",
+	    script->lines[from] + strlen("scenario "));
+	play_lines(p, script, from, to);
+	(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	if (fake_mem_live() - (long)outcome_blocks(&p->outcome) != live)
+		accuse(p, "%ld blocks of memory are lost",
+		    fake_mem_live() - (long)outcome_blocks(&p->outcome) - live);
+	if (next_descriptor() != fd)
+		accuse(p, "a descriptor is lost");
+	p->name[0] = '\0';
+	if (at == 0)
+		p->without = p->outcome;
+	else
+		outcome_clear(&p->outcome);
+	p->outcome = (struct outcome){0};
+	p->faults += at > 0;
+	p->broken = p->is_faulty = false;
+}
+
+/* Once as it is, then with each call of each kind failing that it reaches. */
+static void
+play_with_faults(struct play *p, const struct script *script, int from, int to)
+{
+	p->guilty = false;
+	play_with_fault(p, script, from, to, 0);
+	for (p->kind = 0; faults_name(p->kind) != NULL && !p->guilty;
+	     p->kind++) {
+		unsigned long at = 0;
+
+		do
+			play_with_fault(p, script, from, to, ++at);
+		while (!p->guilty && faults_calls(p->kind) >= at);
+	}
+	outcome_clear(&p->without);
+	p->played++;
+	p->failed += p->guilty;
+}
+
+static int
+next_scenario(const struct script *script, int i)
+{
+	while (i < script->n && strncmp(script->lines[i], "scenario ", 9) != 0)
+		i++;
+	return i;
+}
+
+static void
+play_file(struct play *p, const char *path, bool with_faults)
+{
+	static struct script script;
+	int i, next;
+
+	read_script(&script, path);
+	p->file = path;
+	if (!with_faults)
+		play_lines(p, &script, 0, script.n);
+	for (i = next_scenario(&script, 0); with_faults && i < script.n;
+	     i = next) {
+		next = next_scenario(&script, i + 1);
+		play_with_faults(p, &script, i, next);
+	}
+	forget_script(&script);
+}
+
+/* replay [-f] FILE...: -f lets one call after another fail */
 int
 main(int argc, char **argv)
 {
 	static struct play play;
+	bool with_faults = argc > 1 && strcmp(argv[1], "-f") == 0;
 
-	for (int i = 1; i < argc; i++)
-		play_file(&play, argv[i]);
-	printf("replay: %u passed, %u failed\n", play.played - play.failed,
+	for (int i = 1 + with_faults; i < argc; i++)
+		play_file(&play, argv[i], with_faults);
+	printf("replay: %u passed, %u failed", play.played - play.failed,
 	    play.failed);
+	if (with_faults)
+		printf(", %lu faults", play.faults);
+	printf("\n");
 	return play.failed > 0 || play.played == 0;
 }

@@ -5,6 +5,9 @@
 
 #include "base/must.h"
 
+struct fake_fault fake_fdpass_fault;
+enum fdpass_result fake_fdpass_fault_result = FDPASS_NOT_SENT;
+
 enum { WAITING_MAX = 4096 };
 
 static struct fdpass *waiting[WAITING_MAX];
@@ -103,6 +106,10 @@ fdpass_send(struct fdpass *pass, struct fdpass_collector *collector,
 	(void)client_fd;
 	(void)client;
 	(void)server;
+	if (fake_fault_strikes(&fake_fdpass_fault)) {
+		errno = EIO;
+		return fake_fdpass_fault_result;
+	}
 	if (next_result != FDPASS_SENT) {
 		errno = next_error;
 		return next_result;

@@ -10,9 +10,13 @@
 #include <stddef.h>
 
 #include "net/fdpass.h"
+#include "support/fake_fault.h"
 
 /* What fdpass_send() says from now on, and errno with it. */
 void fake_fdpass_set(enum fdpass_result result, int error);
+/* A hand-off that fails once: with this result. */
+extern struct fake_fault fake_fdpass_fault;
+extern enum fdpass_result fake_fdpass_fault_result;
 /* smtpd takes the oldest client that was passed; false when there is none. */
 bool fake_fdpass_take(void);
 /* The same, but nobody knows before fdpass_collect(). */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/fake_loop.h"
 
+#include <errno.h>
+
 #include "base/mem.h"
 #include "support/fake_clock.h"
+
+struct fake_fault fake_loop_fault;
 
 /* Timers are a heap by time; of equal times the one that was started first is
  * first. Each knows its place in it, in a field that only the real loop uses. */
@@ -124,7 +128,8 @@ loop_timer_start(struct loop_timer *t, int64_t ms)
 	struct loop *loop = t->loop;
 	struct running *grown;
 
-	loop_timer_stop(t);
+	if (fake_fault_strikes(&fake_loop_fault))
+		return errno = ENOMEM, -1;
 	if (loop->n + 1 >= loop->room) {
 		grown = mem_resize(
 		    loop->timers, loop->room * 2 + 16, sizeof(*loop->timers));
@@ -133,6 +138,7 @@ loop_timer_start(struct loop_timer *t, int64_t ms)
 		loop->timers = grown;
 		loop->room = loop->room * 2 + 16;
 	}
+	loop_timer_stop(t);
 	loop->n++;
 	settle_at(loop, loop->n,
 	    (struct running){
@@ -200,6 +206,8 @@ loop_watch_init(
 int
 loop_watch_set(struct loop_watch *w, unsigned wanted)
 {
+	if (wanted != 0 && fake_fault_strikes(&fake_loop_fault))
+		return errno = ENOMEM, -1;
 	w->wanted = wanted;
 	return 0;
 }

@@ -8,12 +8,15 @@
 #define DOORBELL_TESTS_FAKE_LOOP_H
 
 #include "net/loop.h"
+#include "support/fake_fault.h"
 
 /* Move the clock to `now`, firing what is due on the way, each timer in a tick
  * of its own. */
 void fake_loop_advance_to(struct loop *loop, struct mono now);
 /* End the tick: run the laters, and those that they add, until none is left. */
 void fake_loop_settle(struct loop *loop);
+/* Starting a timer and setting a watch. */
+extern struct fake_fault fake_loop_fault;
 /* Timers that are running. */
 size_t fake_loop_timers(const struct loop *loop);
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct fake_fault fake_mem_fault;
+
 static bool failing;
 static unsigned left;
 static long live, bytes;
@@ -16,13 +18,13 @@ static long live, bytes;
 static bool
 may_allocate(void)
 {
-	if (!failing)
+	if (fake_mem_fault.suspended)
 		return true;
-	if (left == 0) {
+	if (fake_fault_strikes(&fake_mem_fault) || (failing && left == 0)) {
 		errno = ENOMEM;
 		return false;
 	}
-	left--;
+	left -= failing;
 	return true;
 }
 

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+struct fake_fault fake_resolver_fault;
+
 struct resolver {
 	struct loop *loop;
 };
@@ -80,7 +82,7 @@ resolver_ask(struct resolver *r, const char *name, resolver_fn *fn, void *arg)
 		errno = fake.error;
 		return NULL;
 	}
-	if (fake.count >= limit) {
+	if (fake.count >= limit || fake_fault_strikes(&fake_resolver_fault)) {
 		errno = EAGAIN;
 		return NULL;
 	}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lookup/resolver.h"
+#include "support/fake_fault.h"
 
 /* Questions that wait for an answer. */
 size_t fake_resolver_pending(void);
@@ -39,6 +40,8 @@ void fake_resolver_limit(size_t limit);
 /* resolver_ask() for this name (which must stay) fails with `error` from now
  * on; NULL for none. */
 void fake_resolver_refuse(const char *name, int error);
+/* resolver_ask(), with EAGAIN. */
+extern struct fake_fault fake_resolver_fault;
 /* How often resolver_after_fork() was called. */
 unsigned fake_resolver_forks(void);
 /* Back to the beginning, for a cmocka setup; nothing may be pending. */

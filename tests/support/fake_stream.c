@@ -7,8 +7,11 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "support/fake_mem.h"
 
-enum { CLIENTS_MAX = 1 << 18, SOCKET_MAX = 1 << 24, HEARD_FIRST = 512 };
+struct fake_fault fake_stream_fault;
+
+enum { CLIENTS_MAX = 1 << 18, SOCKET_MAX = 1 << 24 };
 
 /* The test's end of one connection. */
 struct client {
@@ -19,6 +22,7 @@ struct client {
 	bool hung_up;
 	int reset; /* the error that ended it */
 	bool blocked;
+	bool unheard; /* something could not be sent */
 	bool drained; /* STREAM_DRAINED is due */
 	bool closed, released;
 	bool finished; /* stream_end() */
@@ -38,6 +42,26 @@ static struct client clients[CLIENTS_MAX];
 static int client_count, last_pair = -1;
 static bool pairs_spent;
 
+/* What the test's end keeps is not our memory. */
+static void
+keep(struct buf *b, const void *p, size_t n)
+{
+	bool before = fake_mem_fault.suspended;
+
+	fake_mem_fault.suspended = true;
+	must(buf_add(b, p, n) == 0);
+	fake_mem_fault.suspended = before;
+}
+
+static bool
+fails(int error)
+{
+	if (!fake_fault_strikes(&fake_stream_fault))
+		return false;
+	errno = error;
+	return true;
+}
+
 static struct client *
 client_of(int fd)
 {
@@ -52,15 +76,13 @@ fake_stream_new_fd(void)
 	must(client_count < CLIENTS_MAX);
 	buf_init(&clients[client_count].said, SOCKET_MAX);
 	buf_init(&clients[client_count].heard, SOCKET_MAX);
-	/* Who arrives when memory has run out can hear a goodbye. */
-	must(buf_reserve(&clients[client_count].heard, HEARD_FIRST) != NULL);
 	return FAKE_STREAM_FIRST_FD + client_count++;
 }
 
 void
 fake_stream_say(int fd, const void *p, size_t n)
 {
-	must(buf_add(&client_of(fd)->said, p, n) == 0);
+	keep(&client_of(fd)->said, p, n);
 }
 
 void
@@ -98,7 +120,7 @@ move_output(struct client *c)
 	out = &c->stream->buffers->output;
 	if (out->n == 0)
 		return;
-	must(buf_add(&c->heard, out->p, out->n) == 0);
+	keep(&c->heard, out->p, out->n);
 	buf_reset(out);
 	c->drained = true;
 }
@@ -131,9 +153,25 @@ fake_stream_is_closed(int fd)
 }
 
 bool
+fake_stream_has_gone(int fd)
+{
+	const struct client *c = client_of(fd);
+
+	return c->hung_up || c->reset != 0 || c->unheard ||
+	       c->shake == SHAKE_FAILED;
+}
+
+bool
 fake_stream_is_released(int fd)
 {
 	return client_of(fd)->released;
+}
+
+void
+fake_stream_hang_up_all(void)
+{
+	for (int i = 0; i < client_count; i++)
+		clients[i].hung_up = true;
 }
 
 void
@@ -184,7 +222,10 @@ read_on(struct client *c)
 		return false;
 	if (n > in->max - in->n)
 		n = in->max - in->n;
-	must(buf_add(in, c->said.p, n) == 0);
+	if (fails(ENOMEM) || buf_add(in, c->said.p, n) < 0) {
+		s->ended = true;
+		return report(c, STREAM_NO_MEMORY);
+	}
 	buf_consume(&c->said, n);
 	return report(c, STREAM_INPUT);
 }
@@ -223,11 +264,14 @@ deliver_one(struct client *c)
 	}
 	if (c->reset != 0)
 		return report_end(c);
-	if (s->talking && read_on(c))
+	if (s->talking && !s->ended && read_on(c))
 		return true;
 	if (!s->talking && c->watched && c->said.n > 0) {
 		c->watched = false;
-		return report(c, STREAM_PEEKED);
+		if (!fails(ENOMEM))
+			return report(c, STREAM_PEEKED);
+		s->ended = true;
+		return report(c, STREAM_NO_MEMORY);
 	}
 	if (s->paused || c->said.n > 0)
 		return false;
@@ -287,7 +331,7 @@ int
 stream_init_pair(
     struct stream *s, struct loop *loop, stream_fn *fn, int *other_r)
 {
-	if (pairs_spent)
+	if (pairs_spent || fake_fault_strikes(&fake_stream_fault))
 		return errno = EMFILE, -1;
 	last_pair = fake_stream_new_fd();
 	stream_init(s, loop, last_pair, fn);
@@ -298,6 +342,8 @@ stream_init_pair(
 static void
 forget(struct stream *s)
 {
+	if (stream_unsent(s) > 0)
+		client_of(s->fd)->unheard = true;
 	if (s->buffers != NULL) {
 		buf_clear(&s->buffers->input);
 		buf_clear(&s->buffers->output);
@@ -335,6 +381,8 @@ int
 stream_watch(struct stream *s)
 {
 	must(!s->talking);
+	if (fails(ENOMEM))
+		return -1;
 	client_of(s->fd)->watched = true;
 	return 0;
 }
@@ -360,6 +408,10 @@ int
 stream_skip(struct stream *s, size_t n)
 {
 	must(!s->talking && n <= stream_peeked(s).n);
+	if (fails(EIO)) {
+		client_of(s->fd)->unheard = true; /* is broken */
+		return -1;
+	}
 	buf_consume(&client_of(s->fd)->said, n);
 	return 0;
 }
@@ -378,7 +430,7 @@ need_buffers(struct stream *s)
 int
 stream_talk(struct stream *s, size_t input_max)
 {
-	if (need_buffers(s) < 0)
+	if (fails(ENOMEM) || need_buffers(s) < 0)
 		return -1;
 	buf_init(&s->buffers->input, input_max);
 	s->talking = true;
@@ -448,13 +500,18 @@ stream_write(struct stream *s, const void *p, size_t n)
 {
 	struct client *c = client_of(s->fd);
 
+	c->unheard = true;
+	if (fails(ENOMEM))
+		return -1;
 	if (!c->blocked && (s->tls == NULL || s->tls->secure)) {
-		must(buf_add(&c->heard, p, n) == 0);
+		keep(&c->heard, p, n);
+		c->unheard = false;
 		return 0;
 	}
-	if (need_buffers(s) < 0)
+	if (need_buffers(s) < 0 || buf_add(&s->buffers->output, p, n) < 0)
 		return -1;
-	return buf_add(&s->buffers->output, p, n);
+	c->unheard = false;
+	return 0;
 }
 
 size_t
@@ -475,6 +532,8 @@ stream_start_tls(struct stream *s, struct tls_context *context)
 {
 	must(context != NULL && s->talking && s->tls == NULL &&
 	     stream_unsent(s) == 0);
+	if (fails(ENOMEM))
+		return -1;
 	if ((s->tls = mem_new(sizeof(*s->tls))) == NULL)
 		return -1;
 	buf_reset(&s->buffers->input);

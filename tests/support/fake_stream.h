@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "net/stream.h"
+#include "support/fake_fault.h"
 
 #define FAKE_STREAM_FIRST_FD 100000 /* no real descriptor has this number */
 
@@ -36,6 +37,9 @@ struct span fake_stream_heard(int fd);
 struct span fake_stream_unread(int fd);
 bool fake_stream_is_closed(int fd);
 bool fake_stream_is_released(int fd);
+/* The client has left, or could not be told something: nobody can be sure
+ * that it hears a goodbye. */
+bool fake_stream_has_gone(int fd);
 /* The stream that stream_init_pair() made last: what is said by its descriptor
  * is what the other end says. -1: none. */
 int fake_stream_last_pair(void);
@@ -43,6 +47,11 @@ int fake_stream_last_pair(void);
 void fake_stream_spend_pairs(bool spent);
 /* Our side will send no more. */
 bool fake_stream_is_ended(int fd);
+/* Whatever may fail for want of memory or descriptors: watching, talking,
+ * writing, reading, skipping, pairs, TLS. */
+extern struct fake_fault fake_stream_fault;
+/* All connections that are not closed: the other end goes. */
+void fake_stream_hang_up_all(void);
 /* Forget all clients. */
 void fake_stream_reset(void);
 
