@@ -5,7 +5,7 @@
  * Input: one byte that picks the configuration, then deeds, each a byte and what
  * it needs. After every deed each connection is held or has ended in one way;
  * after all of them, everybody gone and some time passed, nothing is left. */
-/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache */
+/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
