@@ -14,7 +14,9 @@
  * - A file shorter than its meta page says is a SIGBUS at some later lookup, so
  *   the length is looked at before any page is read. LMDB itself may leave the
  *   file short by pages that it freed again in the transaction which took them
- *   from the end; cache_env_mend_length() makes up for these after each commit.
+ *   from the end; cache_env_mend_length() makes up for these after each commit,
+ *   and, when the power has failed in between, the next one who opens it. Then
+ *   all pages are looked at: those of a file that was cut off are missed.
  * - It does not look at a page before it believes it: whoever calls it is
  *   inside cache_guard. What it does find wrong, cache_env_is_unsound() knows.
  * - Closing any descriptor of the lock file drops the POSIX locks of the
@@ -24,6 +26,8 @@
  *   feet of the other thread's transaction. */
 
 enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
+/* LMDB's own: their numbers never change. */
+enum { FREE_PAGES = 0, DATABASES = 1 };
 enum { MEND_LOOKS_MAX = 50, MEND_LOOK_MS = 10 };
 #define DATABASE_NAME "pass"
 #define NOTES_NAME "notes"
@@ -79,19 +83,63 @@ cache_env_mend_length(MDB_env *env)
 /* A process that has just committed may be about to mend the length: look
  * again with the write lock, which it holds while it does. */
 static int
-check_length(MDB_env *env)
+check_length(MDB_env *env, bool *was_short_r)
 {
 	MDB_txn *txn;
 	off_t want;
 	int fd, rc, verdict = is_short(env, &fd, &want);
 
+	*was_short_r = false;
 	if (verdict == 1) {
 		if ((rc = mdb_txn_begin(env, NULL, 0, &txn)) != 0)
 			return rc;
 		verdict = is_short(env, &fd, &want);
+		if (verdict == 1) {
+			*was_short_r = true;
+			verdict = ftruncate(fd, want);
+		}
 		mdb_txn_abort(txn);
 	}
-	return verdict == 0 ? 0 : verdict < 0 ? EIO : MDB_CORRUPTED;
+	return verdict == 0 ? 0 : EIO;
+}
+
+/* Zeroes are no page of any kind, and LMDB says so. The number of entries keeps
+ * a walk through garbage from going round in circles. */
+static int
+walk(MDB_txn *txn, unsigned dbi)
+{
+	MDB_cursor *cursor;
+	MDB_stat stat;
+	MDB_val key, value;
+	size_t n = 0;
+	int rc;
+
+	if ((rc = mdb_stat(txn, dbi, &stat)) != 0 ||
+	    (rc = mdb_cursor_open(txn, dbi, &cursor)) != 0)
+		return rc;
+	while (n <= stat.ms_entries &&
+	       (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+		n++;
+	mdb_cursor_close(cursor);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	return n == stat.ms_entries ? 0 : MDB_CORRUPTED;
+}
+
+static int
+walk_all(struct cache_env *e)
+{
+	const unsigned all[] = {
+	    FREE_PAGES, DATABASES, e->pass, e->notes, e->totals};
+	MDB_txn *txn;
+	int rc;
+
+	if ((rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return rc;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == 0; i++)
+		rc = walk(txn, all[i]);
+	mdb_txn_abort(txn);
+	return rc;
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -189,15 +237,17 @@ int
 cache_env_open(
     struct cache_env *e, const struct cache_place *place, size_t map_bytes)
 {
+	bool was_short;
 	int dead, rc;
 
 	if ((rc = open_environment(e, place, map_bytes, 0)) != 0 ||
 	    (rc = stand_guard(e, place)) != 0 ||
 	    (rc = mdb_reader_check(e->env, &dead)) != 0 ||
-	    (rc = check_length(e->env)) != 0 ||
+	    (rc = check_length(e->env, &was_short)) != 0 ||
 	    (rc = open_database(e, DATABASE_NAME, &e->pass)) != 0 ||
 	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0 ||
-	    (rc = open_database(e, TOTALS_NAME, &e->totals)) != 0)
+	    (rc = open_database(e, TOTALS_NAME, &e->totals)) != 0 ||
+	    (was_short && (rc = walk_all(e)) != 0))
 		return rc;
 	e->has_notes = e->has_totals = true;
 	cache_env_mend_length(e->env);
