@@ -97,8 +97,12 @@ check_length(MDB_env *env, bool *was_short_r)
 		if (verdict == 1) {
 			*was_short_r = true;
 			verdict = ftruncate(fd, want);
+			rc = verdict == 0 ? 0 : errno;
 		}
 		mdb_txn_abort(txn);
+		/* No file is as long as that. */
+		if (rc == EFBIG || rc == EINVAL)
+			return MDB_CORRUPTED;
 	}
 	return verdict == 0 ? 0 : EIO;
 }

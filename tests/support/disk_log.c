@@ -248,7 +248,7 @@ disk_log_rebuild(size_t n, enum disk_luck luck, uint32_t seed, const char *path)
 	}
 	fp = fopen(path, "we");
 	must(fp != NULL);
-	must(fwrite(disk.bytes, 1, disk.n, fp) == disk.n);
+	must(disk.n == 0 || fwrite(disk.bytes, 1, disk.n, fp) == disk.n);
 	must(fclose(fp) == 0);
 	free(disk.bytes);
 }
