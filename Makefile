@@ -29,7 +29,8 @@ V ?=
 VERSION := 0.1.0
 B ?= build/$(or $(SAN),plain)
 
-PACKAGES := libevent_core libcares lmdb libpcre2-8 libssl libcrypto libseccomp
+PACKAGES := libevent_core libevent_extra libcares lmdb libpcre2-8 libssl \
+	libcrypto libseccomp
 override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DDOORBELL_VERSION='"$(VERSION)"'
 override CFLAGS += -std=c11 -pthread -fno-common -fPIE \
 	-fstack-protector-strong -fstack-clash-protection \

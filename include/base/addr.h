@@ -39,6 +39,7 @@ int addr_parse(struct span in, struct addr *out_r);
 /* inet_ntop form. Returns `out`. */
 char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
 bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_is_loopback(const struct addr *a);    /* 127.0.0.0/8, ::1 */
 unsigned addr_bits(const struct addr *a);       /* 32 or 128 */
 unsigned addr_byte_count(const struct addr *a); /* 4 or 16 */
 /* The address with all but the first `bits` bits zeroed. */

@@ -24,6 +24,7 @@
 #include "net/logsock.h"
 #include "net/loop.h"
 #include "ops/control.h"
+#include "ops/http.h"
 #include "screen/screen.h"
 
 struct doorbell {
@@ -45,6 +46,8 @@ struct doorbell {
 	struct local *control_socket;   /* until control has it */
 	struct control control;         /* answers doorbellctl */
 	struct control_host host;       /* its way to us */
+	struct httpd *http_socket;      /* until http has it */
+	struct http http;               /* the status page */
 	struct loop_later reload_asked, drain_asked;
 	struct loop_timer housekeeping;
 	struct loop_signal on_hup, on_term, on_int;

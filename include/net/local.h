@@ -45,6 +45,7 @@ struct local_options {
 	const char *path;
 	gid_t group;         /* of the socket; (gid_t)-1: as we are */
 	bool make_directory; /* the last one, 0755, when it is not there */
+	bool for_everybody;  /* mode 0666, not 0660 */
 };
 
 struct local_ops {
@@ -55,7 +56,10 @@ struct local_ops {
 	void (*gone)(struct local_client *c, void *arg);
 };
 
-/* Make the socket, mode 0660. EADDRINUSE when somebody answers there. */
+/* Make a listening socket, mode 0660; -1 with *why and errno, EADDRINUSE when
+ * somebody answers there. For others than local_open(), too. */
+int local_bind(const struct local_options *o, struct errtext *why);
+/* The same, to be served by us. */
 struct local *local_open(const struct local_options *o, struct errtext *why);
 /* Take over a socket that somebody else has bound and listens on, with the mode
  * and the group that he gave it. On failure it stays the caller's. */

@@ -108,6 +108,9 @@ void loop_later_add(
     struct loop *loop, struct loop_later *later, loop_later_fn *fn);
 void loop_later_cancel(struct loop_later *later);
 
+/* For modules of net/ that use more of libevent. */
+struct event_base *loop_base(struct loop *loop);
+
 /* Of the libevent that runs. */
 const char *loop_version(void);
 

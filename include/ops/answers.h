@@ -14,5 +14,7 @@ extern control_fn *const answers_handler[ORDER_COUNT];
 /* What `status` tells, as members of an object that is open: for whoever shows
  * the same elsewhere. */
 void answers_write_status(const struct control *c, struct json *j);
+/* The array "lists" that `dnsbl` tells. */
+void answers_write_lists(const struct policy *policy, struct json *j);
 
 #endif

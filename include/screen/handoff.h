@@ -35,9 +35,11 @@ struct handoff_queue {
 	struct fdpass_collector sent; /* those, and the replays' */
 	struct loop_timer
 	    look; /* once a second while there is anything to see */
-	struct mono slow_until;   /* smtpd counts as behind */
-	struct loop_timer retry;  /* smtpd's queue was full */
-	struct loop_later runner; /* a place became free */
+	struct mono slow_until;          /* smtpd counts as behind */
+	bool is_gone;                    /* nobody took the last hand-off ... */
+	struct mono gone_since, gone_at; /* ... since, and was it last tried */
+	struct loop_timer retry;         /* smtpd's queue was full */
+	struct loop_later runner;        /* a place became free */
 };
 
 void handoff_queue_init(struct handoff_queue *q, struct loop *loop);
@@ -46,6 +48,9 @@ struct screen;
 void handoff_watch_server(struct screen *screen);
 /* smtpd is, or was not long ago, more than HANDOFF_SLOW_MS behind. */
 bool handoff_server_is_slow(const struct screen *screen);
+/* For how long smtpd has not been there; -1 when it is, or when nobody has tried
+ * for `forget_ms`. */
+int64_t handoff_server_gone_ms(const struct screen *screen, int64_t forget_ms);
 /* Nothing waits any more: stop the timer. */
 void handoff_queue_stop(struct handoff_queue *q);
 

@@ -95,6 +95,15 @@ addr_equal(const struct addr *a, const struct addr *b)
 	       memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+bool
+addr_is_loopback(const struct addr *a)
+{
+	static const struct addr loopback6 = {ADDR_IPV6, {[15] = 1}};
+
+	return a->family == ADDR_IPV4 ? a->bytes[0] == 127
+				      : addr_equal(a, &loopback6);
+}
+
 unsigned
 addr_bits(const struct addr *a)
 {

@@ -109,15 +109,6 @@ is_usable(const struct search *s, const struct ifaddrs *own, struct addr *r)
 	return e.addr.family == ADDR_IPV4 ? s->ipv4 : s->ipv6;
 }
 
-static bool
-is_loopback(const struct addr *a)
-{
-	static const struct addr loopback6 = {ADDR_IPV6, {[15] = 1}};
-
-	return a->family == ADDR_IPV4 ? a->bytes[0] == 127
-				      : addr_equal(a, &loopback6);
-}
-
 static unsigned
 mask_bits(const struct sockaddr *mask, const struct addr *a)
 {
@@ -200,7 +191,7 @@ is_chosen(const struct search *s, const struct addr *a)
 	if (s->which == WHICH_ALL)
 		return true;
 	if (s->which == WHICH_LOOPBACK)
-		return is_loopback(a);
+		return addr_is_loopback(a);
 	for (size_t i = 0; i < s->named_n; i++)
 		if (addr_equal(a, &s->named[i]))
 			return true;

@@ -15,6 +15,7 @@
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/sandbox.h"
+#include "daemon/showing.h"
 #include "daemon/steering.h"
 #include "screen/crowd.h"
 #include "daemon/watchdog.h"
@@ -262,6 +263,7 @@ build_privileged(
 		return -1;
 	shelf_close(d->shelf);
 	steering_open(d);
+	showing_open(d);
 	return open_doors(d, why);
 }
 
@@ -400,6 +402,7 @@ start(struct doorbell *d, struct errtext *why)
 		log_warning("cache: %s; going on without it", why->text);
 	loop_timer_init(&d->rest, d->loop, on_rested);
 	steering_start(d);
+	showing_start(d);
 	if (listeners_start(&d->listeners, &listen_ops, d, why) < 0)
 		return -1;
 	housekeeping_start(d);
@@ -446,6 +449,7 @@ context_free(struct doorbell **dp)
 		(void)signal(SIGINT, SIG_IGN);
 	}
 	steering_stop(d);
+	showing_stop(d);
 	systemd_leave(&d->systemd);
 	listeners_close(&d->listeners);
 	annals_end(d);

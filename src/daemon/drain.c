@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/housekeeping.h"
+#include "daemon/showing.h"
 #include "daemon/steering.h"
 
 /* The pid that master knows is its only hold on us: while it lives master starts
@@ -110,6 +111,7 @@ drain_in_background(struct doorbell *d)
 
 	d->draining = true;
 	steering_stop(d);
+	showing_stop(d);
 	listeners_close(&d->listeners);
 	systemd_stopping(&d->systemd);
 	if (nothing_is_left(d))
@@ -133,6 +135,7 @@ drain_at_once(struct doorbell *d)
 {
 	d->draining = true;
 	steering_stop(d);
+	showing_stop(d);
 	listeners_close(&d->listeners);
 	systemd_stopping(&d->systemd);
 	screen_shut(d->screen);

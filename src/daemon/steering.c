@@ -144,8 +144,6 @@ steering_start(struct doorbell *d)
 	const struct config_source *source = &d->options->source;
 	struct errtext why;
 
-	if (d->control_socket == NULL)
-		return;
 	d->host = (struct control_host){
 	    .mode =
 		d->options->mode == OPTIONS_SERVICE ? "service" : "standalone",
@@ -159,7 +157,8 @@ steering_start(struct doorbell *d)
 	};
 	d->control = (struct control){
 	    .loop = d->loop, .screen = d->screen, .host = &d->host, .arg = d};
-	if (control_start(&d->control, &d->control_socket, &why) < 0)
+	if (d->control_socket != NULL &&
+	    control_start(&d->control, &d->control_socket, &why) < 0)
 		log_warning(
 		    "control socket: %s; going on without it", why.text);
 }

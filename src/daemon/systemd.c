@@ -154,7 +154,7 @@ name_of(const struct systemd *s, size_t number)
 static bool
 is_special(struct span name)
 {
-	static const char *const special[] = {"control"};
+	static const char *const special[] = {"control", "http"};
 
 	for (size_t i = 0; i < sizeof(special) / sizeof(*special); i++)
 		if (span_is(name, special[i]))

@@ -10,6 +10,7 @@
 #include "daemon/listeners.h"
 #include "daemon/logging.h"
 #include "daemon/report.h"
+#include "daemon/showing.h"
 #include "daemon/steering.h"
 #include "lookup/cache.h"
 #include "screen/policy.h"
@@ -83,6 +84,8 @@ verify_config(const struct config_source *source)
 	if (listeners_open(NULL, NULL, cfg->listen, &why) < 0)
 		report_culprit(config, &why, report_config_to_people, &errors);
 	if (steering_check(cfg, &why) < 0)
+		report_culprit(config, &why, report_config_to_people, &errors);
+	if (showing_check(cfg, &why) < 0)
 		report_culprit(config, &why, report_config_to_people, &errors);
 	if (cache_map_path(cfg->cache_map, &why) == NULL)
 		report_culprit(config, &why, report_config_to_people, &errors);

@@ -387,26 +387,33 @@ bound_socket(const struct local_options *o, struct errtext *why)
 	return -1;
 }
 
+int
+local_bind(const struct local_options *o, struct errtext *why)
+{
+	mode_t mask = umask(022);
+	int fd = -1;
+
+	if (!o->make_directory || make_directory(o->path, why) == 0) {
+		(void)umask(o->for_everybody ? 0111 : 0117);
+		fd = bound_socket(o, why);
+	}
+	(void)umask(mask);
+	return fd;
+}
+
 struct local *
 local_open(const struct local_options *o, struct errtext *why)
 {
 	struct local *l = mem_new(sizeof(*l));
-	mode_t mask = umask(022);
 
-	if (l == NULL)
+	if (l == NULL) {
 		errtext_set(why, "%s: %s", o->path, strerror(errno));
-	if (l != NULL) {
-		l->fd = -1;
-		if (!o->make_directory || make_directory(o->path, why) == 0) {
-			(void)umask(0117);
-			l->fd = bound_socket(o, why);
-		}
-		if (l->fd < 0) {
-			mem_free(l);
-			l = NULL;
-		}
+		return NULL;
 	}
-	(void)umask(mask);
+	if ((l->fd = local_bind(o, why)) < 0) {
+		mem_free(l);
+		l = NULL;
+	}
 	return l;
 }
 

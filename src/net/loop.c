@@ -405,3 +405,9 @@ loop_version(void)
 {
 	return event_get_version();
 }
+
+struct event_base *
+loop_base(struct loop *loop)
+{
+	return loop->base;
+}

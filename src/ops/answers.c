@@ -278,17 +278,22 @@ write_list(
 	json_end(j);
 }
 
-static void
-answer_dnsbl(struct control_call *call)
+void
+answers_write_lists(const struct policy *policy, struct json *j)
 {
-	const struct policy *policy = call->control->screen->policy;
 	const struct dnsbl *bl = policy->dnsbl;
 	size_t n = bl != NULL ? dnsbl_zone_count(bl) : 0;
 
-	json_array(&call->json, "lists");
+	json_array(j, "lists");
 	for (size_t i = 0; i < n; i++)
-		write_list(policy, dnsbl_zone_health(bl, i), &call->json);
-	json_end(&call->json);
+		write_list(policy, dnsbl_zone_health(bl, i), j);
+	json_end(j);
+}
+
+static void
+answer_dnsbl(struct control_call *call)
+{
+	answers_write_lists(call->control->screen->policy, &call->json);
 	control_finish(call);
 }
 

@@ -62,6 +62,28 @@ handoff_server_is_slow(const struct screen *screen)
 		   loop_now(screen->loop), screen->handoffs.slow_until) > 0;
 }
 
+static void
+note_server_gone(struct screen *screen)
+{
+	struct handoff_queue *q = &screen->handoffs;
+
+	q->gone_at = loop_now(screen->loop);
+	if (!q->is_gone)
+		q->gone_since = q->gone_at;
+	q->is_gone = true;
+}
+
+int64_t
+handoff_server_gone_ms(const struct screen *screen, int64_t forget_ms)
+{
+	const struct handoff_queue *q = &screen->handoffs;
+	struct mono now = loop_now(screen->loop);
+
+	if (!q->is_gone || mono_between(q->gone_at, now) > forget_ms)
+		return -1;
+	return mono_between(q->gone_since, now);
+}
+
 void
 handoff_watch_server(struct screen *screen)
 {
@@ -238,6 +260,7 @@ try_send(struct handoff *h)
 	    s->policy->smtpd_path, s->stream.fd, &s->client, &s->server,
 	    on_answer)) {
 	case FDPASS_SENT:
+		s->screen->handoffs.is_gone = false;
 		s->passed_on = true;
 		s->screen->handoffs.in_flight++;
 		/* smtpd's turn: it has as long again. */
@@ -247,6 +270,7 @@ try_send(struct handoff *h)
 		counters_bump(s->screen->counters, COUNTER_HANDOFF_RETRIES);
 		return wait_again(h);
 	case FDPASS_NO_SERVER:
+		note_server_gone(s->screen);
 		return on_failure(s, EVENT_NO_SERVER, VERDICT_SERVER_BUSY);
 	case FDPASS_NOT_SENT:
 		break;

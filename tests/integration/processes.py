@@ -71,6 +71,13 @@ def has_pending(pid, number):
     return bool(int(status(pid, "ShdPnd")[0], 16) >> (number - 1) & 1)
 
 
+def cpu_seconds(pid):
+    """What it has computed, for itself and in the kernel."""
+    with open("/proc/%d/stat" % pid, "rb") as f:
+        words = f.read().rpartition(b")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_kb(pid):
     return int(status(pid, "VmRSS")[0])
 

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import processes
+import web
 from scripts import GREETING, PASS_NEW, PASS_OLD, TEASER, passes
 from waiting import GENEROUS_S, until
 
@@ -238,6 +239,30 @@ def test_control_socket_that_is_none(ring):
     passes(bell, PASS_NEW)
     bell.log.expect(r"warning: control socket: descriptor 3 is not.*")
     bell.log.wait_for(r"warning: control socket: descriptor 3 is not.*")
+
+
+def test_http_sockets_of_the_manager(ring, tmp_path):
+    """In the place of what the configuration says."""
+    for place in str(tmp_path / "page"), ring.ports.take():
+        bell = ring.standalone(ring.start())
+        unopened = ring.ports.take()
+        bell.main["doorbell_http_listen"] = "inet:127.0.0.1:%d" % unopened
+        name = place if isinstance(place, str) else "127.0.0.1:%d" % place
+        activate(bell, "--listen=" + name, "http:smtp")
+        passes(bell, PASS_NEW)
+        assert web.get(place, "/healthz") == "ok\n"
+        assert not processes.listens(bell.pid, unopened)
+
+
+def test_http_socket_for_everybody(ring):
+    """One that the world could read is not served."""
+    bell = ring.standalone(ring.start())
+    port = ring.ports.take()
+    activate(bell, "--listen=0.0.0.0:%d" % port, "http:smtp")
+    passes(bell, PASS_NEW)
+    trouble = r"warning: status page: descriptor 3 does not.*"
+    bell.log.expect(trouble)
+    bell.log.wait_for(trouble)
 
 
 SERVICES = ["doorbelld.service", "doorbell-offenders.service"]

@@ -8,7 +8,7 @@ mail="postfix postfix-lmdb postfix-pcre rbldnsd python3"
 tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 	valgrind mandoc procps iproute2 python3-pytest python3-pytest-xdist
 	git lmdb-utils openssl systemd haproxy fail2ban pflogsumm nftables
-	ipset"
+	ipset prometheus"
 
 case "${1:-}" in
 demo) wanted="$build $mail" ;;
@@ -61,4 +61,8 @@ case "$missing" in
 esac
 case "$missing" in
 *fail2ban*) update-rc.d fail2ban disable ;;
+esac
+# Only its promtool is wanted.
+case "$missing" in
+*prometheus*) update-rc.d prometheus disable ;;
 esac

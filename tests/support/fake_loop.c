@@ -73,6 +73,13 @@ loop_now(struct loop *loop)
 	return clock_mono();
 }
 
+struct event_base *
+loop_base(struct loop *loop)
+{
+	(void)loop;
+	return NULL;
+}
+
 const char *
 loop_version(void)
 {

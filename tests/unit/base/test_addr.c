@@ -337,6 +337,29 @@ test_endpoint_of_another_family(void **state)
 	assert_int_equal(endpoint_from_sockaddr(&sa, &e), -1);
 }
 
+static void
+test_loopback(void **state)
+{
+	static const char *const yes[] = {
+	    "127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.2"};
+	static const char *const no[] = {"126.0.0.1", "128.0.0.1", "0.0.0.0",
+	    "::", "::2", "1::1", "::127.0.0.1", "::ffff:192.0.2.1"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(yes); i++) {
+		struct addr a = parsed(yes[i]);
+
+		if (!addr_is_loopback(&a))
+			fail_msg("%s is none", yes[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(no); i++) {
+		struct addr a = parsed(no[i]);
+
+		if (addr_is_loopback(&a))
+			fail_msg("%s is one", no[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -352,6 +375,7 @@ main(void)
 	    cmocka_unit_test(test_endpoint_round_trip),
 	    cmocka_unit_test(test_endpoint_from_mapped),
 	    cmocka_unit_test(test_endpoint_of_another_family),
+	    cmocka_unit_test(test_loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,9 +240,6 @@ static const struct {
     {"far miss", "doorbell_colour_of_the_door = red\n", NULL,
 	"W main.cf:1: unknown parameter doorbell_colour_of_the_door|"},
     {"not ours", "doorbel_greet_wait = 1\npostscreen_x = 1\n", NULL, ""},
-    {"later", "\ndoorbell_http_listen = x\n", NULL,
-	"W main.cf:2: doorbell_http_listen = x has no effect yet in "
-	"this release|"},
     {"later, not in force",
 	"postscreen_pipelining_enable = no\n"
 	"doorbell_pipelining_ttl = 4w2\n",
@@ -254,9 +251,6 @@ static const struct {
     {"later, under stress", "", "doorbell_late_handoff = ${stress?yes}no\n",
 	"E doorbell.cf:1: doorbell_late_handoff: yes or no expected, not "
 	"\"yesno\"|"},
-    {"later, elsewhere", "", "doorbell_http_listen = x\n",
-	"W doorbell.cf:1: doorbell_http_listen = x has no effect yet in "
-	"this release|"},
     {"later, but inert",
 	"doorbell_late_handoff = no\n"
 	"doorbell_tls_cert_file = /x\n"
