@@ -20,6 +20,7 @@ INSTALL ?= install
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 CLANG ?= clang
+GCC ?= gcc
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY ?= clang-tidy
 SAN ?=
@@ -99,9 +100,10 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 .SECONDARY:
 .SECONDEXPANSION:
 .PHONY: all check unit replay fuzz-corpus integration asan ubsan valgrind \
-	fuzz cover lint format format-check tidy man demo deps install \
-	uninstall dist clean help check-all parity integration-postscreen fuzz-run \
-	bench bench-run flood faults scale scale-run soak chaos
+	fuzz cover lint format format-check analyze tidy flow cppcheck man \
+	demo deps install uninstall dist clean help check-all parity \
+	integration-postscreen fuzz-run bench bench-run flood faults scale \
+	scale-run soak chaos
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -249,7 +251,9 @@ fuzz-run: $(FUZZ_BIN)
 		mkdir -p $B/corpus/$$(basename $$f); \
 		$$f -max_total_time=$(SECONDS) $B/corpus/$$(basename $$f) $$c; done
 
+# What was counted before is forgotten: it may be of other code.
 cover:  ## line coverage of unit tests and scenarios
+	$Qmkdir -p build/cover && find build/cover -name '*.gcda' -delete
 	$(MAKE) SAN=cover unit replay fuzz-corpus
 	$Qtests/support/coverage.sh build/cover
 
@@ -267,8 +271,32 @@ bench-run: all $(BENCH_BIN)
 lint: format-check man $B/doorbelld  ## style, layers, tables against documents
 	$Qset -e; for t in tests/lint/*.sh; do CC="$(CC)" DOORBELLD=$B/doorbelld $$t; done
 
-tidy:  ## clang-tidy and cppcheck
-	$(CLANG_TIDY) --quiet $(LIB_SRC) $(wildcard src/*.c) -- $(CPPFLAGS) -std=c11
+# One file at a time, so that -j helps and only what has changed is looked at
+# again. An exception stands where it is needed, as NOLINT with the reason.
+TIDY := $(patsubst %.c,build/analyze/%.tidy,$(LIB_SRC) $(wildcard src/*.c))
+FLOW := $(TIDY:.tidy=.flow)
+
+analyze: tidy flow cppcheck  ## clang-tidy, gcc -fanalyzer and cppcheck
+
+tidy: $(TIDY)
+flow: $(FLOW)
+
+# What they depend on is known when gcc has read them once.
+build/analyze/%.tidy: %.c .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$Q$(CLANG_TIDY) --quiet $< -- $(CPPFLAGS) -std=c11 2>$@.err || \
+		{ cat $@.err; exit 1; }
+	@touch $@
+
+build/analyze/%.flow: %.c
+	@mkdir -p $(@D)
+	$(call say,FLOW,$<)
+	$Q$(GCC) $(CPPFLAGS) -std=c11 -O2 -fanalyzer -Werror -c -o $@.o \
+		-MMD -MP -MF $@.d -MT '$@ $(@:.flow=.tidy)' $<
+	@touch $@
+
+cppcheck:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem \
 		--suppress=ctuuninitvar \

@@ -281,6 +281,7 @@ text_put(char *p, const char *s)
 {
 	size_t n = strlen(s);
 
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): on purpose */
 	memcpy(p, s, n);
 	return p + n;
 }

@@ -257,11 +257,13 @@ write_total(struct cache_writer *w)
 {
 	enum cache_file_status status;
 	struct errtext why;
+	size_t bytes;
 
 	w->adding = w->totals[0];
 	w->totals_waiting--;
-	memmove(
-	    w->totals, w->totals + 1, w->totals_waiting * sizeof(w->totals[0]));
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers. */
+	bytes = w->totals_waiting * sizeof(w->totals[0]);
+	memmove(w->totals, w->totals + 1, bytes);
 	if (!is_to_be_dropped(w)) {
 		leave_for_file(w);
 		status = cache_file_total(w->file, w->adding, &why);

@@ -185,7 +185,7 @@ label_is_valid(struct span label)
 static bool
 zone_name_is_valid(struct span name)
 {
-	struct span rest = name, tail;
+	struct span rest = name, tail = {0};
 	bool has_letter = false, more;
 
 	if (name.n > DNSBL_ZONE_MAX)

@@ -420,7 +420,7 @@ local_open(const struct local_options *o, struct errtext *why)
 static bool
 listens(int fd)
 {
-	struct sockaddr_un sa;
+	struct sockaddr_un sa = {.sun_family = AF_UNSPEC};
 	socklen_t n = sizeof(sa), size = sizeof(int);
 	int yes = 0;
 

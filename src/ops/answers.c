@@ -148,7 +148,7 @@ write_client(
 static void
 answer_top(struct control_call *call)
 {
-	const struct quota_client *worst[WORST_SHOWN];
+	const struct quota_client *worst[WORST_SHOWN] = {0};
 	const struct screen *screen = call->control->screen;
 	size_t n = find_worst(screen, worst);
 

@@ -200,7 +200,7 @@ put_x_axis(struct buf *out, const struct chart_bars *c, double width)
 		if (has_room(x, c->label[i]))
 			put_text(out, x, PLOT_BOTTOM + 18, "mid", c->label[i]);
 	}
-	put_text(out, (PLOT_LEFT + PLOT_RIGHT) / 2, PLOT_BOTTOM + 40,
+	put_text(out, (PLOT_LEFT + PLOT_RIGHT) / 2.0, PLOT_BOTTOM + 40,
 	    "mid axis", c->x);
 }
 

@@ -248,6 +248,7 @@ sort_lists(struct report *r)
 
 	for (r->lists = 0; r->lists < t->lists; r->lists++)
 		r->list[r->lists] = &t->list[r->lists];
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers. */
 	qsort(r->list, r->lists, sizeof(r->list[0]), by_visits);
 }
 

@@ -46,8 +46,9 @@ find_period(struct job *job, struct errtext *why)
 
 	job->now = clock_wall();
 	job->until = wall_after(job->now, 24 * 3600);
-	job->since = from_logs ? (struct wall){0}
-			       : period_day(job->now, 1 - DAYS_DEFAULT);
+	job->since = period_day(job->now, 1 - DAYS_DEFAULT);
+	if (from_logs)
+		job->since = (struct wall){0};
 	if (since != NULL && period_parse(span_str(since), job->now, false,
 				 &job->since, why) < 0)
 		return -1;

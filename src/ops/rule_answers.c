@@ -262,12 +262,14 @@ write_rules(struct control_call *call, struct rules *rules, size_t limit)
 	struct listing l = {.now = clock_wall()};
 
 	if (rules != NULL && rules_count(rules) > 0 &&
+	    /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers. */
 	    (l.at = mem_array(rules_count(rules), sizeof(*l.at))) == NULL) {
 		control_fail(call, CONTROL_FAILED, "%s", strerror(errno));
 		return;
 	}
 	if (l.at != NULL) {
 		rules_each(rules, collect, &l);
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers. */
 		qsort(l.at, l.n, sizeof(*l.at), by_address);
 	}
 	json_array(&call->json, "rules");

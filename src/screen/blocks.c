@@ -15,8 +15,9 @@
 
 struct rung {
 	TAILQ_ENTRY(rung) others;
-	TAILQ_HEAD(, block) blocks; /* who has stood here longest is first */
-	size_t number;              /* of members of each */
+	TAILQ_HEAD(rung_blocks,
+	    block) blocks; /* who has stood here longest is first */
+	size_t number;     /* of members of each */
 };
 
 struct block {

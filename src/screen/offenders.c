@@ -45,6 +45,7 @@ offenders_new(size_t max, int64_t half_life_ms)
 	o->max = max;
 	o->half_life_ms = half_life_ms;
 	if ((o->map = map_new()) == NULL ||
+	    /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers. */
 	    (o->heap = mem_array(max, sizeof(*o->heap))) == NULL)
 		offenders_free(&o);
 	return o;
@@ -59,6 +60,7 @@ offenders_free(struct offenders **op)
 	if (o == NULL)
 		return;
 	for (size_t i = 0; i < o->n; i++) {
+		/* NOLINTNEXTLINE(*NullDereference): n is 0 without a heap. */
 		map_remove(o->map, &o->heap[i]->link);
 		mem_free(o->heap[i]);
 	}

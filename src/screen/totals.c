@@ -363,7 +363,7 @@ totals_encode(const struct totals *t, struct buf *out)
 static int
 get_list(struct span *in, const struct totals *t, struct totals_list *l)
 {
-	uint64_t numbers[LIST_NUMBERS], n;
+	uint64_t numbers[LIST_NUMBERS] = {0}, n;
 
 	if (get(in, &n) < 0)
 		return -1;

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Sum up gcov's line coverage of src/ for the build in directory $1.
+# Sum up gcov's line coverage of src/ for the build in directory $1. A file that
+# no program has run counts too: there are notes of it, but no counts.
 set -eu
 
 dir=$1
-find "$dir/src" -name '*.gcda' | sort | while read -r data; do
-	object=${data%.gcda}.o
-	gcov -n -o "$object" "$data" 2>/dev/null |
+find "$dir/src" -name '*.gcno' | sort | while read -r notes; do
+	gcov -n -o "${notes%.gcno}.o" "$notes" 2>/dev/null |
 		awk -v want="src/" '
 			/^File / { keep = index($0, "File '"'"'" want) == 1; name = $2 }
 			/^Lines executed:/ && keep {
