@@ -329,6 +329,8 @@ install: all  ## install programs, manual pages and samples
 	$(INSTALL) -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 README.md LICENSE conf/doorbell.cf $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 conf/grafana-dashboard.json \
+		conf/prometheus-alerts.yml $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/fail2ban
 	$(INSTALL) -m 644 conf/fail2ban/filter.d/doorbell.conf \
 		$(DESTDIR)$(DOCDIR)/fail2ban/filter.conf

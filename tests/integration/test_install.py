@@ -40,6 +40,8 @@ def test_install_and_uninstall(ring, tmp_path):
         "usr/share/man/man5/doorbell.cf.5",
         "usr/share/man/man8/doorbelld.8",
         "usr/share/doc/doorbell/doorbell.cf",
+        "usr/share/doc/doorbell/grafana-dashboard.json",
+        "usr/share/doc/doorbell/prometheus-alerts.yml",
         "usr/lib/systemd/system/doorbelld.service",
         "usr/lib/systemd/system/doorbelld.socket",
         "usr/lib/systemd/system/doorbell-offenders.service",
