@@ -50,10 +50,10 @@ void offenders_note(struct offenders *o, const struct record_key *key,
     enum offence offence, struct mono now);
 /* It has turned out to be a good one. */
 void offenders_forgive(struct offenders *o, const struct record_key *key);
-/* The `n` worst, the worst first, as of now; how many there are. Looks at all
- * of them: not for hot paths. */
-size_t offenders_worst(const struct offenders *o, struct offender *out_r,
-    size_t n, struct mono now);
+/* The `n` worst, the worst first, as of now; how many there are. Sorts all of
+ * them: not for hot paths. */
+size_t offenders_worst(
+    struct offenders *o, struct offender *out_r, size_t n, struct mono now);
 /* "pregreet", "listed", ... */
 const char *offenders_word(enum offence offence);
 

@@ -2,6 +2,8 @@
 #include "screen/offenders.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -206,31 +208,44 @@ offenders_forgive(struct offenders *o, const struct record_key *key)
 	mem_free(e);
 }
 
+static int
+compare_entries(const void *left, const void *right)
+{
+	const struct entry *a = *(struct entry *const *)left;
+	const struct entry *b = *(struct entry *const *)right;
+
+	return (a->weight > b->weight) - (a->weight < b->weight);
+}
+
+/* Sorted, the least first, the heap is one still. */
+static void
+sort(struct offenders *o)
+{
+	qsort(o->heap, o->n, sizeof(struct entry *), compare_entries);
+	for (size_t i = 0; i < o->n; i++)
+		o->heap[i]->place = i;
+}
+
 size_t
 offenders_worst(
-    const struct offenders *o, struct offender *out, size_t n, struct mono now)
+    struct offenders *o, struct offender *out, size_t n, struct mono now)
 {
 	double scale = scale_at(o, now);
-	size_t found = 0, at;
 
-	for (size_t i = 0; i < o->n && n > 0; i++) {
-		const struct entry *e = o->heap[i];
-		double weight = e->weight / scale;
+	sort(o);
+	if (n > o->n)
+		n = o->n;
+	for (size_t i = 0; i < n; i++) {
+		const struct entry *e = o->heap[o->n - 1 - i];
 
-		if (found == n && weight <= out[n - 1].weight)
-			continue;
-		at = found < n ? found++ : n - 1;
-		for (; at > 0 && out[at - 1].weight < weight; at--)
-			out[at] = out[at - 1];
-		out[at] = (struct offender){.key = e->key,
-		    .weight = weight,
+		out[i] = (struct offender){.key = e->key,
+		    .weight = e->weight / scale,
 		    .inherited = e->inherited / scale,
 		    .first = e->first,
 		    .last = e->last};
-		for (int k = 0; k < OFFENCE_COUNT; k++)
-			out[at].count[k] = e->count[k];
+		memcpy(out[i].count, e->count, sizeof(out[i].count));
 	}
-	return found;
+	return n;
 }
 
 const char *
