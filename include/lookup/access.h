@@ -46,6 +46,8 @@ struct access *access_open(struct span words, const struct list *mynetworks,
 void access_free(struct access **a);
 struct access_fact access_find(
     const struct access *a, const struct addr *client);
+/* As table_each_block(), for its tables; `mynetworks` is the caller's to ask. */
+bool access_each_block(const struct access *a, table_block_fn *fn, void *arg);
 enum table_change access_refresh(struct access *a, struct errtext *why);
 
 #endif

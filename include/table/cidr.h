@@ -26,6 +26,9 @@ void cidr_free(struct cidr **c);
 enum table_result cidr_find(
     const struct cidr *c, const struct addr *a, struct table_match *match_r);
 
+/* Of all rules, in order. */
+void cidr_each_block(const struct cidr *c, table_block_fn *fn, void *arg);
+
 /* "ADDR", "ADDR/LEN", "[ADDR]" or "[ADDR]/LEN". 0, or -1 with a sentence. */
 int cidr_parse_block(
     struct span in, struct addr_block *out_r, struct errtext *why);

@@ -25,7 +25,9 @@ struct list *list_open(
     struct span words, const struct table_options *o, struct errtext *why);
 void list_free(struct list **l);
 bool list_has(const struct list *l, const struct addr *a);
-/* The same for plain words, which are matched without case; words and tables,
+/* As table_each_block(), for all that is in a list of addresses. */
+bool list_each_block(const struct list *l, table_block_fn *fn, void *arg);
+/* A list of plain words, which are matched without case; words and tables,
  * files and "!" are all there is in such a list. */
 struct list *list_open_words(
     struct span words, const struct table_options *o, struct errtext *why);

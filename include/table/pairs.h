@@ -24,5 +24,7 @@ void pairs_free(struct pairs **p);
 /* Fills value and line of *match_r. */
 enum table_result pairs_find(
     const struct pairs *p, const char *key, struct table_match *match_r);
+/* Each key that is an address, as a block of one. */
+void pairs_each_address(const struct pairs *p, table_block_fn *fn, void *arg);
 
 #endif

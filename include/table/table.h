@@ -90,6 +90,12 @@ enum table_result table_find(
 enum table_result table_find_addr(
     const struct table *t, const struct addr *a, struct table_match *match_r);
 
+/* Every block of addresses that the table names: at their edges, and nowhere
+ * else, neighbours find different things. False when it cannot tell, because
+ * patterns may divide addresses anywhere. */
+typedef void table_block_fn(const struct addr_block *block, void *arg);
+bool table_each_block(const struct table *t, table_block_fn *fn, void *arg);
+
 /* Has the file changed? Looks at it (one fstatat(2)) and takes it up. Says
  * TABLE_BROKEN and TABLE_STALE once for each change, with *why; with
  * TABLE_RELOADED *why is the file's name. A file is broken when it has more bad

@@ -283,6 +283,18 @@ access_find(const struct access *a, const struct addr *client)
 	return fact;
 }
 
+bool
+access_each_block(const struct access *a, table_block_fn *fn, void *arg)
+{
+	bool is_whole = true;
+
+	for (size_t i = 0; i < a->count; i++)
+		if (a->steps[i].table != NULL)
+			is_whole &=
+			    table_each_block(a->steps[i].table, fn, arg);
+	return is_whole;
+}
+
 enum table_change
 access_refresh(struct access *a, struct errtext *why)
 {

@@ -6,12 +6,10 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "screen/checks.h"
-#include "screen/offenders.h"
+#include "ops/spared.h"
 
 /* What is printed here may end in a packet filter, where nobody asks again: the
- * part of a weight that may be another's does not count, and in doubt a prefix
- * is left out. The access list is asked for the first address of a block. */
+ * part of a weight that may be another's does not count. */
 
 enum { SHOWN = 1000, MIN_WEIGHT = 10, MIN_WEIGHT_MAX = 1000000000 };
 enum { FOR_DEFAULT_S = 7200, FOR_MAX_S = 30 * 86400 };
@@ -19,12 +17,6 @@ enum { FOR_DEFAULT_S = 7200, FOR_MAX_S = 30 * 86400 };
 struct wanted {
 	const char *format;
 	int64_t for_s, min, limit;
-};
-
-struct overlap {
-	struct addr_block block;
-	struct wall now;
-	bool found;
 };
 
 /* --- reading a request ------------------------------------------------------ */
@@ -82,64 +74,6 @@ read_wanted(
 	    call, SWITCH_LIMIT, "limit", OFFENDERS_MAX, &w->limit, why);
 }
 
-/* --- who is spared ---------------------------------------------------------- */
-
-static bool
-blocks_meet(const struct addr_block *a, const struct addr_block *b)
-{
-	const struct addr_block *wide = a->bits < b->bits ? a : b;
-	const struct addr_block *narrow = wide == a ? b : a;
-
-	return addr_block_has(wide, &narrow->base);
-}
-
-static void
-compare_rule(const struct rule *rule, void *arg)
-{
-	struct overlap *o = arg;
-
-	if (rule->allow &&
-	    (rule->until.s == RULE_FOR_GOOD || rule->until.s > o->now.s) &&
-	    blocks_meet(&rule->block, &o->block))
-		o->found = true;
-}
-
-static bool
-is_allowed_by_hand(const struct screen *screen, const struct addr_block *block)
-{
-	struct overlap o = {.block = *block, .now = clock_wall()};
-
-	if (screen->rules != NULL)
-		rules_each(screen->rules, compare_rule, &o);
-	return o.found;
-}
-
-/* It would be handed off at once. */
-static bool
-is_known(const struct screen *screen, const struct record_key *key)
-{
-	struct record record;
-	struct checks checks = {.state = {CHECK_OFF}};
-
-	if (screen->cache == NULL || !cache_find(screen->cache, key, &record))
-		return false;
-	checks_begin(&checks, screen_config(screen, screen->policy), &record,
-	    clock_wall());
-	return !checks_any(&checks, CHECK_ANY, CHECK_PENDING);
-}
-
-static bool
-is_spared(const struct screen *screen, const struct record_key *key,
-    const struct addr_block *block)
-{
-	const struct policy *p = screen->policy;
-
-	return access_find(p->access, &block->base).verdict == ACCESS_PERMIT ||
-	       list_has(p->mynetworks, &block->base) ||
-	       list_has(p->skip_networks, &block->base) ||
-	       is_known(screen, key) || is_allowed_by_hand(screen, block);
-}
-
 /* --- writing ---------------------------------------------------------------- */
 
 static void
@@ -161,13 +95,12 @@ write_offender(
 	json_end(j);
 }
 
+/* Who has done less than --min is none of those that are spared, either. */
 static void
 write_list(struct control_call *call, const struct wanted *w,
-    const struct offender *worst, size_t n)
+    const struct offender *worst, const bool *is_spared, size_t n)
 {
-	const struct screen *screen = call->control->screen;
 	struct mono now = loop_now(call->control->loop);
-	struct addr_block block;
 	int64_t weight, shown = 0, spared = 0;
 
 	json_text(&call->json, "format", w->format);
@@ -175,12 +108,9 @@ write_list(struct control_call *call, const struct wanted *w,
 	json_array(&call->json, "offenders");
 	for (size_t i = 0; i < n && shown < w->limit; i++) {
 		weight = (int64_t)(worst[i].weight - worst[i].inherited);
-		if (weight < w->min ||
-		    record_key_block(span_of((const char *)worst[i].key.bytes,
-					 worst[i].key.n),
-			&block) < 0)
+		if (weight < w->min)
 			continue;
-		if (is_spared(screen, &worst[i].key, &block)) {
+		if (is_spared[i]) {
 			spared++;
 			continue;
 		}
@@ -191,25 +121,38 @@ write_list(struct control_call *call, const struct wanted *w,
 	json_number(&call->json, "spared", spared);
 }
 
+/* 0, or -1 with errno ENOMEM. */
+static int
+list_worst(struct control_call *call, const struct wanted *w)
+{
+	struct screen *screen = call->control->screen;
+	struct offender *worst = mem_array(OFFENDERS_MAX, sizeof(*worst));
+	bool *is_spared = mem_array(OFFENDERS_MAX, sizeof(*is_spared));
+	size_t n = 0;
+	int rc = -1;
+
+	if (worst != NULL && is_spared != NULL) {
+		n = offenders_worst(screen->offenders, worst, OFFENDERS_MAX,
+		    loop_now(call->control->loop));
+		rc = spared_find(screen, worst, n, is_spared);
+	}
+	if (rc == 0)
+		write_list(call, w, worst, is_spared, n);
+	mem_free(worst);
+	mem_free(is_spared);
+	return rc;
+}
+
 void
 offender_answers_list(struct control_call *call)
 {
-	struct offender *worst;
 	struct errtext why;
 	struct wanted w;
-	size_t n;
 
-	if (read_wanted(call, &w, &why) < 0) {
+	if (read_wanted(call, &w, &why) < 0)
 		control_fail(call, CONTROL_BAD, "%s", why.text);
-		return;
-	}
-	if ((worst = mem_array(OFFENDERS_MAX, sizeof(*worst))) == NULL) {
+	else if (list_worst(call, &w) < 0)
 		control_fail(call, CONTROL_FAILED, "%s", strerror(errno));
-		return;
-	}
-	n = offenders_worst(call->control->screen->offenders, worst,
-	    OFFENDERS_MAX, loop_now(call->control->loop));
-	write_list(call, &w, worst, n < OFFENDERS_MAX ? n : OFFENDERS_MAX);
-	mem_free(worst);
-	control_finish(call);
+	else
+		control_finish(call);
 }

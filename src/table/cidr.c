@@ -428,3 +428,11 @@ cidr_find(
 	match_r->line = c->rules[number].line;
 	return TABLE_FOUND;
 }
+
+void
+cidr_each_block(const struct cidr *c, table_block_fn *fn, void *arg)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		if (c->rules[i].kind != RULE_ENDIF)
+			fn(&c->rules[i].block, arg);
+}

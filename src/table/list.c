@@ -415,6 +415,30 @@ list_has_word(const struct list *l, const char *word)
 	return items_decide(&l->items, &(struct wanted){.word = word}) == YES;
 }
 
+static bool
+items_each_block(const struct items *items, table_block_fn *fn, void *arg)
+{
+	const struct item *item = items->at;
+	bool is_whole = true;
+
+	for (size_t i = 0; i < items->count; i++, item++) {
+		if (item->file != NULL)
+			is_whole &=
+			    items_each_block(&item->file->items, fn, arg);
+		else if (item->table != NULL)
+			is_whole &= table_each_block(item->table, fn, arg);
+		else if (item->blocks != NULL)
+			cidr_each_block(item->blocks, fn, arg);
+	}
+	return is_whole;
+}
+
+bool
+list_each_block(const struct list *l, table_block_fn *fn, void *arg)
+{
+	return items_each_block(&l->items, fn, arg);
+}
+
 /* --- refreshing ----------------------------------------------------------- */
 static enum table_change items_refresh(
     struct items *items, struct errtext *why);

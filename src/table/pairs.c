@@ -116,6 +116,20 @@ pairs_find(const struct pairs *p, const char *key, struct table_match *match_r)
 	return TABLE_FOUND;
 }
 
+void
+pairs_each_address(const struct pairs *p, table_block_fn *fn, void *arg)
+{
+	struct addr_block block;
+
+	for (const struct pair *pair = p->all; pair != NULL;
+	     pair = pair->next) {
+		if (addr_parse(span_str(pair->key), &block.base) < 0)
+			continue;
+		block.bits = (uint8_t)addr_bits(&block.base);
+		fn(&block, arg);
+	}
+}
+
 /* --- texthash ------------------------------------------------------------- */
 
 /* Where the key ends: at the first white space that is not in double quotes,

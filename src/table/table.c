@@ -434,6 +434,16 @@ table_find_addr(
 	return cidr_find(t->now.cidr, a, match_r);
 }
 
+bool
+table_each_block(const struct table *t, table_block_fn *fn, void *arg)
+{
+	if (t->now.cidr != NULL)
+		cidr_each_block(t->now.cidr, fn, arg);
+	else if (t->now.pairs != NULL)
+		pairs_each_address(t->now.pairs, fn, arg);
+	return t->now.pattern == NULL;
+}
+
 /* --- refreshing ----------------------------------------------------------- */
 static enum table_change
 take_up(struct table *t, struct span text, struct errtext *why)
