@@ -3,7 +3,8 @@
  *
  * Owns:    nothing beyond the call.
  * Units:   milliseconds.
- * Errors:  -1 with *why when it could not be run or did not end in time. */
+ * Errors:  -1 with *why when it could not be run or did not end in time, which
+ *          is 5 s from when a blocked SIGINT, SIGTERM or SIGHUP waits. */
 #ifndef DOORBELL_OPS_COMMAND_H
 #define DOORBELL_OPS_COMMAND_H
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -17,9 +18,10 @@
  * leaves another one behind would hold the pipe open, and we would wait for
  * that one. The child has no signal blocked, whatever we block meanwhile,
  * and is in a group of its own: Ctrl-C is for us, who may be in the middle of
- * something that has to be finished or undone. */
+ * something that has to be finished or undone. A child that goes on and on
+ * after such a signal, which waits for us meanwhile, hangs, and is killed. */
 
-enum { LOOK_MS = 10, SAID_MAX = 64 * 1024 };
+enum { LOOK_MS = 10, HURRY_MS = 5000, SAID_MAX = 64 * 1024 };
 
 /* posix_spawn() wants char *, though it promises not to write. */
 static char *const *
@@ -75,22 +77,41 @@ spawn(const char *const *argv, int out, pid_t *pid_r)
 	return rc;
 }
 
-/* The exit status, or -1 with errno; killed if it does not end in time. */
+static bool
+is_interrupted(void)
+{
+	sigset_t waiting;
+
+	return sigpending(&waiting) == 0 &&
+	       (sigismember(&waiting, SIGINT) == 1 ||
+		   sigismember(&waiting, SIGTERM) == 1 ||
+		   sigismember(&waiting, SIGHUP) == 1);
+}
+
+/* The exit status, or -1 with errno; killed, with all that it has started, if it
+ * does not end in time. */
 static int
 await(pid_t pid, int wait_ms)
 {
-	struct mono end = mono_after(clock_mono(), wait_ms);
+	struct mono now = clock_mono(), end = mono_after(now, wait_ms);
+	bool hurries = false;
 	int status;
 	pid_t got;
 
 	while ((got = waitpid(pid, &status, WNOHANG)) != pid) {
 		if (got < 0 && errno != EINTR)
 			return -1;
-		if (mono_between(clock_mono(), end) <= 0) {
-			kill(pid, SIGKILL);
+		now = clock_mono();
+		if (!hurries && is_interrupted()) {
+			hurries = true;
+			if (mono_between(now, end) > HURRY_MS)
+				end = mono_after(now, HURRY_MS);
+		}
+		if (mono_between(now, end) <= 0) {
+			kill(-pid, SIGKILL);
 			while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 				;
-			return errno = ETIMEDOUT, -1;
+			return errno = hurries ? EINTR : ETIMEDOUT, -1;
 		}
 		poll(NULL, 0, LOOK_MS);
 	}

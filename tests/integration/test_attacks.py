@@ -344,9 +344,10 @@ def test_no_words_before_the_greeting_or_of_a_proxy_forge_a_line(ring):
             client.end()
         postfix.log.wait_for(r"DISCONNECT %s" % re.escape(client.me))
     is_clean(postfix)
+    postfix.stop()
     postfix.main["postscreen_upstream_proxy_protocol"] = "haproxy"
     postfix.log.expect(r"warning: haproxy read: .*")
-    postfix.reload()
+    postfix.start()
     mark = postfix.log.mark()
     for lie in LIES:
         with postfix.connect() as client:
