@@ -53,6 +53,8 @@ void loop_timer_init(
 /* Fire once, `ms` from now; a running timer is moved, or stays as it was when
  * that fails. 0 fires on the next tick. */
 int loop_timer_start(struct loop_timer *t, int64_t ms);
+/* The same, but up to `slack_ms` later if that lets it fire with others. */
+int loop_timer_start_within(struct loop_timer *t, int64_t ms, int64_t slack_ms);
 void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_running(const struct loop_timer *t);
 

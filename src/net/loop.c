@@ -2,6 +2,8 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/must.h"
@@ -9,17 +11,15 @@
 /* One tick is one event_base_loop(EVLOOP_ONCE) followed by the laters that
  * are queued when it returns.
  *
- * Three choices of libevent are overridden. It caches the time while callbacks
- * run, and would count a timer that is started after a slow callback from
- * before that callback: NO_CACHE_TIME, so that no timer fires early. Its clock
- * is coarse unless told otherwise: PRECISE_TIMER. And the environment may turn
- * on its list of pending epoll changes: IGNORE_ENV, because a watch that is
- * set to 0 must have left the kernel's set when the call returns.
+ * The environment may turn on libevent's list of pending epoll changes:
+ * IGNORE_ENV, because a watch that is set to 0 must have left the kernel's set
+ * when the call returns.
  *
  * Sessions start timers by the ten thousand, and most of them are stopped before
- * they fire: they are in a wheel, and libevent has one timer, for the wheel. It
- * is moved only to be earlier; if there is nothing to do when it fires, it is
- * set anew. */
+ * they fire: they are in a wheel. What wakes the wheel is a timerfd of ours.
+ * libevent's own timers are either coarse or cost a system call in every tick;
+ * this one costs one when the next moment comes nearer, and one when it has
+ * come. If there is nothing to do when it fires, it is set anew. */
 
 /* `end` is always the last element, so that unlinking never needs the head. */
 struct later_list {
@@ -33,8 +33,9 @@ struct loop {
 	struct wheel wheel;                   /* of struct loop_timer */
 	struct wheel_link due;                /* and not told yet */
 	size_t timers;                        /* that run */
-	struct event wake;                    /* for the wheel */
-	int64_t wake_at;                      /* WHEEL_NEVER: it does not run */
+	struct event wake;                    /* while timers run */
+	int wake_fd;                          /* a timerfd, or -1 */
+	int64_t wake_at;                      /* WHEEL_NEVER: it is not set */
 	struct evutil_monotonic_timer *clock; /* the wheel's: libevent's */
 	struct mono now;                      /* this tick's, when has_now */
 	bool has_now;
@@ -98,10 +99,8 @@ base_new(void)
 
 	if ((config = event_config_new()) == NULL)
 		return NULL;
-	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
-					      EVENT_BASE_FLAG_PRECISE_TIMER |
-					      EVENT_BASE_FLAG_NO_CACHE_TIME |
-					      EVENT_BASE_FLAG_IGNORE_ENV) < 0)
+	if (event_config_set_flag(config,
+		EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) < 0)
 		base = NULL;
 	else
 		base = event_base_new_with_config(config);
@@ -120,9 +119,22 @@ now_us(struct loop *loop)
 
 static void on_wake(evutil_socket_t fd, short what, void *arg);
 
+/* Its event is not added. */
+static int
+wake_open(struct loop *loop)
+{
+	loop->wake_fd =
+	    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->wake_fd < 0)
+		return -1;
+	return event_assign(&loop->wake, loop->base, loop->wake_fd,
+	    EV_READ | EV_PERSIST, on_wake, loop);
+}
+
 static int
 loop_init(struct loop *loop)
 {
+	loop->wake_fd = -1;
 	errno = ENOMEM; /* libevent does not always say why */
 	if ((loop->base = base_new()) == NULL ||
 	    (loop->clock = evutil_monotonic_timer_new()) == NULL ||
@@ -132,8 +144,7 @@ loop_init(struct loop *loop)
 	wheel_init(&loop->wheel, now_us(loop) / 1000);
 	wheel_circle_init(&loop->due);
 	loop->wake_at = WHEEL_NEVER;
-	must(evtimer_assign(&loop->wake, loop->base, on_wake, loop) == 0);
-	return 0;
+	return wake_open(loop);
 }
 
 struct loop *
@@ -157,6 +168,8 @@ loop_free(struct loop **loop)
 		evutil_monotonic_timer_free((*loop)->clock);
 	if ((*loop)->base != NULL)
 		event_base_free((*loop)->base);
+	if ((*loop)->wake_fd >= 0)
+		close((*loop)->wake_fd);
 	mem_free(*loop);
 	*loop = NULL;
 }
@@ -197,10 +210,45 @@ loop_stop(struct loop *loop)
 	loop->stopping = true;
 }
 
+/* Have the wheel turned at this millisecond, or before. */
+static void
+wake_by(struct loop *loop, int64_t at)
+{
+	struct itimerspec when = {.it_value = {.tv_nsec = 1}};
+	int rc;
+
+	if (at >= loop->wake_at)
+		return;
+	if (at > 0) { /* nothing but zeroes would be "never" */
+		when.it_value.tv_sec = (time_t)(at / 1000);
+		when.it_value.tv_nsec = (long)(at % 1000) * 1000000;
+	}
+	loop->wake_at = at;
+	rc = timerfd_settime(loop->wake_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	must(rc == 0);
+}
+
+/* A set timerfd is one and the same in both processes. */
+static int
+wake_anew(struct loop *loop)
+{
+	int64_t at = loop->wake_at;
+
+	event_del(&loop->wake);
+	close(loop->wake_fd);
+	if (wake_open(loop) < 0)
+		return -1;
+	if (loop->timers > 0 && event_add(&loop->wake, NULL) < 0)
+		return -1;
+	loop->wake_at = WHEEL_NEVER;
+	wake_by(loop, at);
+	return 0;
+}
+
 int
 loop_after_fork(struct loop *loop)
 {
-	return event_reinit(loop->base);
+	return event_reinit(loop->base) < 0 ? -1 : wake_anew(loop);
 }
 
 struct mono
@@ -216,27 +264,18 @@ loop_now(struct loop *loop)
 }
 
 /* --- timers ------------------------------------------------------------ */
-/* Have libevent call at this millisecond, or before. */
-static int
-wake_by(struct loop *loop, int64_t at, int64_t now)
+/* A loop with nothing to wait for comes to its end. */
+static void
+rest_without_timers(struct loop *loop)
 {
-	struct timeval tv = {0};
-	int64_t wait;
-
-	if (at >= loop->wake_at)
-		return 0;
-	if ((wait = at * 1000 - now) > 0) {
-		tv.tv_sec = (time_t)(wait / 1000000);
-		tv.tv_usec = (suseconds_t)(wait % 1000000);
-	}
-	if (event_add(&loop->wake, &tv) < 0)
-		return -1;
-	loop->wake_at = at;
-	return 0;
+	if (loop->timers > 0)
+		return;
+	event_del(&loop->wake);
+	loop->wake_at = WHEEL_NEVER;
 }
 
 /* Callbacks may stop any timer that is due; what they start waits for the next
- * tick. */
+ * tick. To set the timerfd anew is what makes it unreadable. */
 static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -253,8 +292,8 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		t = OWNER_OF(e, struct loop_timer, entry);
 		t->fn(t);
 	}
-	/* Should there be no memory, the next timer to start tries again. */
-	(void)wake_by(loop, wheel_next(&loop->wheel), now_us(loop));
+	wake_by(loop, wheel_next(&loop->wheel));
+	rest_without_timers(loop);
 }
 
 void
@@ -263,16 +302,30 @@ loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *fn)
 	*t = (struct loop_timer){.loop = loop, .fn = fn};
 }
 
-/* A part of a millisecond counts as a whole one: never early. */
 int
 loop_timer_start(struct loop_timer *t, int64_t ms)
 {
+	return loop_timer_start_within(t, ms, 1);
+}
+
+static int64_t
+rounded_up(int64_t n, int64_t step)
+{
+	return (n + step - 1) / step * step;
+}
+
+/* A part of a millisecond counts as a whole one: never early. */
+int
+loop_timer_start_within(struct loop_timer *t, int64_t ms, int64_t slack_ms)
+{
 	struct loop *loop = t->loop;
 	int64_t now = now_us(loop);
-	int64_t due = ms > 0 ? (now + 999) / 1000 + ms : now / 1000;
+	int64_t due = ms > 0 ? rounded_up(now, 1000) / 1000 + ms : now / 1000;
 
-	if (wake_by(loop, due, now) < 0)
+	if (loop->timers == 0 && event_add(&loop->wake, NULL) < 0)
 		return -1;
+	due = rounded_up(due, slack_ms);
+	wake_by(loop, due);
 	if (wheel_has(&t->entry)) {
 		wheel_remove(&t->entry);
 		loop->timers--;
@@ -288,11 +341,8 @@ loop_timer_stop(struct loop_timer *t)
 	if (!wheel_has(&t->entry))
 		return;
 	wheel_remove(&t->entry);
-	if (--t->loop->timers > 0)
-		return;
-	/* A loop with nothing to wait for comes to its end. */
-	event_del(&t->loop->wake);
-	t->loop->wake_at = WHEEL_NEVER;
+	t->loop->timers--;
+	rest_without_timers(t->loop);
 }
 
 bool

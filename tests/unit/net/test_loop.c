@@ -55,6 +55,7 @@ struct alarm {
 	struct loop_timer timer;
 	int64_t started_us;
 	int64_t fired_us;
+	struct mono tick;
 	int fired;
 	struct loop_timer *victim; /* stopped from the callback */
 	int64_t again_ms;          /* started again from the callback */
@@ -68,6 +69,7 @@ alarm_fired(struct loop_timer *timer)
 	assert_false(loop_timer_is_running(timer));
 	a->fired++;
 	a->fired_us = now_us();
+	a->tick = loop_now(loop);
 	if (a->victim != NULL)
 		loop_timer_stop(a->victim);
 	if (a->again_ms > 0)
@@ -104,6 +106,35 @@ timers_fire_in_order_and_never_early(void **state)
 	}
 	assert_true(a[1].fired_us <= a[2].fired_us);
 	assert_true(a[6].fired_us <= a[4].fired_us);
+}
+
+/* At moments that are a slack apart, however slow the machine is. */
+static void
+timers_with_slack_fire_together(void **state)
+{
+	enum { COUNT = 40, SPREAD_MS = 20, SLACK_MS = 50 };
+	struct alarm a[COUNT];
+	int64_t span_us, took_us, ticks = 0;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT; i++) {
+		alarm_start(&a[i], 0);
+		assert_int_equal(loop_timer_start_within(&a[i].timer,
+				     5 + (int64_t)i % SPREAD_MS, SLACK_MS),
+		    0);
+	}
+	span_us = now_us() - a[0].started_us;
+	assert_int_equal(loop_run(loop), 0);
+	for (i = 0; i < COUNT; i++) {
+		took_us = a[i].fired_us - a[i].started_us;
+		assert_int_equal(a[i].fired, 1);
+		assert_true(took_us >= (5 + (int64_t)i % SPREAD_MS) * 1000);
+		ticks += i == 0 || a[i].tick.ms != a[i - 1].tick.ms;
+	}
+	/* Going to and fro over one boundary makes a tick of its own. */
+	assert_true(
+	    ticks <= 2 * (COUNT / SPREAD_MS) + 2 * span_us / (SLACK_MS * 1000));
 }
 
 static int64_t
@@ -591,8 +622,10 @@ signals_come_on_the_loop(void **state)
 	loop_signal_stop(&b.sig);
 }
 
+enum { LATE_MS = 10000 };
+
 /* Timers, watches and signals work in the child, and nothing that it does
- * reaches the parent's poll set. Returns an exit status. */
+ * reaches the parent's poll set or moves its timers. Returns an exit status. */
 static int
 child_works(struct eye e[2], struct bell *b)
 {
@@ -605,13 +638,17 @@ child_works(struct eye e[2], struct bell *b)
 	alarm_start(&a, 5);
 	if (loop_run(loop) < 0)
 		return 2;
+	if (a.fired != 1 || b->rung != 1 || e[0].seen != 1)
+		return 3;
+	alarm_start(&a, LATE_MS); /* for nobody but us */
 	loop_free(&loop);
-	return a.fired == 1 && b->rung == 1 && e[0].seen == 1 ? 0 : 3;
+	return 0;
 }
 
 static void
 child_gets_its_own_poll_set(void **state)
 {
+	struct alarm a;
 	struct bell b;
 	struct eye e[2];
 	int status;
@@ -620,6 +657,7 @@ child_gets_its_own_poll_set(void **state)
 	(void)state;
 	memset(&b, 0, sizeof(b));
 	eyes_open(e);
+	alarm_start(&a, 20);
 	assert_int_equal(loop_watch_set(&e[0].watch, LOOP_READABLE), 0);
 	assert_int_equal(loop_watch_set(&e[1].watch, LOOP_READABLE), 0);
 	assert_int_equal(
@@ -638,6 +676,8 @@ child_gets_its_own_poll_set(void **state)
 	assert_int_equal(e[0].seen, 1);
 	assert_int_equal(e[1].seen, 1);
 	assert_int_equal(b.rung, 1);
+	assert_int_equal(a.fired, 1);
+	assert_true(a.fired_us - a.started_us < LATE_MS * 1000);
 	eyes_close(e);
 }
 
@@ -648,6 +688,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    LOOP_TEST(timers_fire_in_order_and_never_early),
+	    LOOP_TEST(timers_with_slack_fire_together),
 	    LOOP_TEST(timers_of_equal_length_share_a_list),
 	    LOOP_TEST(timers_of_many_lengths),
 	    LOOP_TEST(timer_after_slow_callback_is_not_early),
