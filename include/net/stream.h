@@ -46,6 +46,7 @@ typedef void stream_fn(struct stream *stream, enum stream_event event);
 struct stream {
 	int fd; /* -1 once released or closed */
 	bool talking;
+	bool looked;  /* its first bytes were reported: see stream_watch() */
 	bool paused;  /* talking, but reading nothing for now */
 	bool ended;   /* EOF or error was reported: no more input */
 	bool broken;  /* error was reported: no more output either */

@@ -20,6 +20,10 @@
  * LOOP_WRITABLE, which the kernel grants at once on a broken socket, and the
  * failure is reported from there.
  *
+ * Bytes that were peeked at stay, so readiness is reported again. Mostly the
+ * owner has moved on by then, to talk or to close, and to stop watching first
+ * would be a system call for nothing: so the second report is what stops it.
+ *
  * With TLS the socket tells only half of the truth. Bytes may wait decrypted
  * while the socket is silent: `more` then reads on after the tick. And TLS may
  * have to write before it can read on: then only LOOP_WRITABLE is waited for,
@@ -73,7 +77,7 @@ static bool
 stream_may_read(const struct stream *s)
 {
 	if (!s->talking)
-		return (s->watch.wanted & LOOP_READABLE) != 0;
+		return !s->looked && (s->watch.wanted & LOOP_READABLE) != 0;
 	return !s->paused && stream_room(s) > 0;
 }
 
@@ -150,13 +154,16 @@ stream_peek(struct stream *s)
 	char chunk[STREAM_PEEK_MAX];
 	ssize_t got;
 
+	if (s->looked) {
+		stream_rewatch(s, false);
+		return;
+	}
 	got = recv(s->fd, chunk, sizeof(chunk), MSG_PEEK | MSG_DONTWAIT);
 	if (got <= 0) {
 		stream_no_bytes(s, got);
 		return;
 	}
-	/* The bytes stay, so readiness would be reported for ever. */
-	stream_rewatch(s, false);
+	s->looked = true;
 	if (stream_need_buffers(s) < 0) {
 		stream_no_memory(s);
 		return;
@@ -325,7 +332,7 @@ discard_input(int fd)
 
 	while (total < DISCARD_MAX) {
 		got = recv(fd, trash, sizeof(trash), MSG_TRUNC | MSG_DONTWAIT);
-		if (got <= 0)
+		if (got < (ssize_t)sizeof(trash))
 			return;
 		total += (size_t)got;
 	}
@@ -376,6 +383,7 @@ int
 stream_watch(struct stream *s)
 {
 	must(s->fd >= 0 && !s->talking);
+	s->looked = false;
 	return stream_rewatch(s, true);
 }
 

@@ -146,7 +146,8 @@ session_enter(struct session *s, enum phase next)
 
 	must((session_may_follow[s->phase] & (1u << next)) != 0);
 	loop_timer_stop(&s->deadline);
-	stream_unwatch(&s->stream);
+	if (next != PHASE_DIALOGUE) /* it reads on at once */
+		stream_unwatch(&s->stream);
 	if (old->end != NULL)
 		old->end(s);
 	crowd_leave(s);

@@ -182,6 +182,7 @@ peek_reports_once_and_takes_nothing(void **state)
 	run_a_while();
 	assert_string_equal(o.events, "p");
 	heard("EHLO x\r\n");
+	assert_int_equal(o.stream->watch.wanted, 0); /* lest it spin */
 	assert_true(stream_has_beyond(o.stream, 0));
 	assert_int_equal(stream_input(o.stream).n, 0);
 
