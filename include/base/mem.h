@@ -27,6 +27,12 @@ char *mem_printf(const char *format, ...)
 /* Frees; accepts NULL. Keeps errno. */
 void mem_free(void *p);
 
+/* `n` bytes of zeroes straight from the kernel, at an address that is a multiple
+ * of n: a power of two, not below the size of a page. */
+void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
+/* To the kernel at once; accepts NULL. */
+void mem_free_pages(void *p, size_t n);
+
 /* Much was freed: let the kernel have it, which the allocator keeps else. Not for
  * hot paths. */
 void mem_give_back(void);

@@ -59,6 +59,7 @@ struct screen {
 	struct totals_burst burst; /* of clients that passed */
 	struct handoff_queue handoffs;
 	struct replay_queue replays;
+	struct slab *session_memory;
 	struct session_list sessions; /* alive, oldest first */
 	struct session_list ended;    /* freed after this tick */
 	struct loop_later reaper;     /* by this */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/must.h"
 
@@ -97,6 +98,30 @@ mem_free(void *p)
 
 	free(p);
 	errno = saved_errno;
+}
+
+/* Twice as much is sure to have what is asked for in it. */
+void *
+mem_pages(size_t n)
+{
+	size_t before;
+	char *p;
+
+	p = mmap(NULL, 2 * n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)p & (n - 1);
+	mem_free_pages(before > 0 ? p : NULL, before);
+	mem_free_pages(p + before + n, n - before);
+	return p + before;
+}
+
+void
+mem_free_pages(void *p, size_t n)
+{
+	if (p != NULL)
+		(void)munmap(p, n);
 }
 
 void

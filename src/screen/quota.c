@@ -3,12 +3,14 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/slab.h"
 
 /* One entry for each prefix with sessions, in a hash table; entries are counted
  * by their sessions, so nothing ages and nothing needs sweeping. */
 
 struct quota {
 	struct map *clients;
+	struct slab *memory; /* of struct quota_client */
 	size_t sessions;
 };
 
@@ -17,10 +19,10 @@ quota_new(void)
 {
 	struct quota *q = mem_new(sizeof(*q));
 
-	if (q != NULL && (q->clients = map_new()) == NULL) {
-		mem_free(q);
-		q = NULL;
-	}
+	if (q != NULL &&
+	    ((q->clients = map_new()) == NULL ||
+		(q->memory = slab_new(sizeof(struct quota_client))) == NULL))
+		quota_free(&q);
 	return q;
 }
 
@@ -30,7 +32,7 @@ free_client(struct map_link *link, void *arg)
 	struct quota *q = arg;
 
 	map_remove(q->clients, link);
-	mem_free(OWNER_OF(link, struct quota_client, link));
+	slab_give(q->memory, OWNER_OF(link, struct quota_client, link));
 }
 
 void
@@ -41,8 +43,10 @@ quota_free(struct quota **qp)
 	*qp = NULL;
 	if (q == NULL)
 		return;
-	map_each(q->clients, free_client, q);
+	if (q->clients != NULL)
+		map_each(q->clients, free_client, q);
 	map_free(&q->clients);
+	slab_free(&q->memory);
 	mem_free(q);
 }
 
@@ -55,7 +59,7 @@ quota_enter(struct quota *q, const struct record_key *key)
 	if (link != NULL) {
 		client = OWNER_OF(link, struct quota_client, link);
 	} else {
-		if ((client = mem_new(sizeof(*client))) == NULL)
+		if ((client = slab_take(q->memory)) == NULL)
 			return NULL;
 		client->key = *key;
 		map_add(q->clients, &client->link, client->key.bytes,
@@ -74,7 +78,7 @@ quota_leave(struct quota *q, struct quota_client *client)
 	if (--client->sessions > 0)
 		return;
 	map_remove(q->clients, &client->link);
-	mem_free(client);
+	slab_give(q->memory, client);
 }
 
 size_t

@@ -6,6 +6,7 @@
 
 #include "base/ident.h"
 #include "base/mem.h"
+#include "base/slab.h"
 #include "screen/offenders.h"
 #include "screen/patience.h"
 #include "screen/rate.h"
@@ -17,8 +18,9 @@
  * changes, so both its ends are exact. */
 
 static void
-free_counts(struct screen *screen)
+free_parts(struct screen *screen)
 {
+	slab_free(&screen->session_memory);
 	quota_free(&screen->quota);
 	rate_free(&screen->connections);
 	rate_free(&screen->failures);
@@ -32,16 +34,17 @@ screen_new(const struct screen_options *o)
 
 	if (screen == NULL)
 		return NULL;
+	screen->session_memory = slab_new(sizeof(struct session));
 	screen->quota = quota_new();
 	screen->connections =
 	    rate_new(PATIENCE_CONNECTIONS_MS, RATE_ENTRIES_MAX);
 	screen->failures = rate_new(PATIENCE_FAILURES_MS, RATE_ENTRIES_MAX);
 	screen->offenders =
 	    offenders_new(OFFENDERS_MAX, OFFENDERS_HALF_LIFE_MS);
-	if (screen->quota == NULL || screen->connections == NULL ||
-	    screen->failures == NULL || screen->offenders == NULL ||
-	    crowd_init(&screen->crowd) < 0) {
-		free_counts(screen);
+	if (screen->session_memory == NULL || screen->quota == NULL ||
+	    screen->connections == NULL || screen->failures == NULL ||
+	    screen->offenders == NULL || crowd_init(&screen->crowd) < 0) {
+		free_parts(screen);
 		mem_free(screen);
 		return NULL;
 	}
@@ -75,7 +78,7 @@ screen_free(struct screen **sp)
 	handoff_queue_stop(&screen->handoffs);
 	replay_queue_stop(screen);
 	crowd_clear(&screen->crowd);
-	free_counts(screen);
+	free_parts(screen);
 	policy_unref(&screen->policy);
 	mem_free(screen);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/slab.h"
 #include "config/override.h"
 #include "screen/footer.h"
 #include "screen/ledger.h"
@@ -223,7 +224,7 @@ session_release(struct session *s)
 	override_put(&s->override);
 	policy_unref(&s->policy);
 	s->magic = 0;
-	mem_free(s);
+	slab_give(s->screen->session_memory, s);
 }
 
 static void
@@ -319,7 +320,7 @@ struct session *
 session_new(struct screen *screen, int fd, const struct endpoint *client,
     const struct endpoint *server)
 {
-	struct session *s = mem_new(sizeof(*s));
+	struct session *s = slab_take(screen->session_memory);
 
 	if (s == NULL)
 		return NULL;

@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import subprocess
+import time
 
 import pytest
 
@@ -29,7 +30,7 @@ CROWD_SHED_AT_ONCE = 16
 pytestmark = pytest.mark.own
 
 
-def start(ring, own=None, descriptors=None, **main):
+def start(ring, own=None, descriptors=None, known=GOOD, **main):
     """doorbelld in a network of its own, and clients that it knows."""
     if namespace.possible():
         ring.namespace()
@@ -45,8 +46,9 @@ def start(ring, own=None, descriptors=None, **main):
     ):
         postfix.log.expect("warning: " + line)
     postfix.start()
-    report = crowd.clients(postfix, KNOWN, GOOD, at_once=min(GOOD, 250))
-    assert report["greeted"] == GOOD, report
+    if known:
+        report = crowd.clients(postfix, KNOWN, known, at_once=min(known, 250))
+        assert report["greeted"] == known, report
     return postfix
 
 
@@ -167,3 +169,38 @@ def test_descriptors_run_out_in_spite_of_the_limit(ring):
     postfix.log.wait_for("SHED after .*", count=CROWD_SHED_AT_ONCE)
     for zombie in zombies:
         zombie.close()
+
+
+def test_memory_comes_back_after_a_flood(ring):
+    """Thousands came and went, and a few stay: their memory went with them. The
+    first time it is remembered who they were, and that stays."""
+    total, rate = (12000, 3000) if FULL else (2400, 1600)
+    postfix = start(ring, known=0, postscreen_greet_wait="40s")
+    # They all leave in the same moment.
+    postfix.log.expect(r"warning: \d+ log lines were lost: .*")
+    stay = []
+
+    def one_more():
+        stay.append(postfix.connect("127.0.6.%d" % (len(stay) + 1)))
+        assert stay[-1].line() == TEASER
+
+    def memory_kb():
+        return int(processes.status(pid, "RssAnon")[0])
+
+    one_more()
+    pid = postfix.screener_pid()
+    if processes.has_sanitizer(pid):
+        pytest.skip("a sanitizer keeps what was freed")
+    for _ in range(2):
+        before = memory_kb()
+        with flood(postfix, total, rate) as batches:
+            while not all(b.all_came() for b in batches):
+                one_more()
+                time.sleep(0.2)
+            until(lambda: held(batches) == total, "all of them", 30)
+            taken = memory_kb() - before
+            assert taken > total * 0.4
+        until(lambda: processes.descriptors(pid) < 200, "their end", 30)
+    until(lambda: memory_kb() - before < taken / 3, "the memory", 30)
+    for client in stay:
+        client.close()

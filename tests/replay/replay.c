@@ -2,7 +2,7 @@
 /* tests/replay/replay.c - play scenarios against the real screening rooms, on a
  * virtual clock, without sockets, name servers or Postfix. The language is
  * described in tests/README.md. */
-/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem */
+/* links: fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem fake_slab */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

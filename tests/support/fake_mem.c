@@ -135,6 +135,23 @@ mem_free(void *p)
 	errno = saved_errno;
 }
 
+void *
+mem_pages(size_t n)
+{
+	void *p;
+
+	if (!may_allocate() || (p = aligned_alloc(n, n)) == NULL)
+		return NULL;
+	return memset(counted(p), 0, n);
+}
+
+void
+mem_free_pages(void *p, size_t n)
+{
+	(void)n;
+	mem_free(p);
+}
+
 void
 mem_give_back(void)
 {

@@ -137,6 +137,26 @@ test_owner_of(void **state)
 	assert_ptr_equal(OWNER_OF(member, struct owner, member), &owner);
 }
 
+static void
+test_pages(void **state)
+{
+	enum { BYTES = 65536, COUNT = 20 };
+	static const char zeroes[BYTES];
+	void *p[COUNT];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		p[i] = mem_pages(BYTES);
+		assert_non_null(p[i]);
+		assert_int_equal((uintptr_t)p[i] % BYTES, 0);
+		assert_memory_equal(p[i], zeroes, BYTES);
+		memset(p[i], 1, BYTES);
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		mem_free_pages(p[i], BYTES);
+	mem_free_pages(NULL, BYTES);
+}
+
 int
 main(void)
 {
@@ -144,6 +164,7 @@ main(void)
 	    cmocka_unit_test(test_new_is_zeroed),
 	    cmocka_unit_test(test_new_of_nothing),
 	    cmocka_unit_test(test_array),
+	    cmocka_unit_test(test_pages),
 	    cmocka_unit_test(test_resize),
 	    cmocka_unit_test(test_strings),
 	    cmocka_unit_test(test_printf),
