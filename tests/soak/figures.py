@@ -12,6 +12,10 @@ WAYS_OUT = ("handed_off", "relayed", "refused", "hung_up", "shed")
 WANDER_KB = 384
 WANDER_SHARE = 0.03
 
+# The socket to the name server: after a reload there is none until somebody
+# has to be looked up.
+WANDER_DESCRIPTORS = 1
+
 
 def total(status, name):
     return status["counters"][name + "_total"]
@@ -24,6 +28,24 @@ def imbalance(status):
         - sum(total(status, way) for way in WAYS_OUT)
         - status["sessions"]
     )
+
+
+def account(before, after, counted):
+    """What is wrong with a time of traffic at whose ends nobody was held, by
+    doorbelld's own account and by that of the clients, who counted
+    themselves."""
+    came, *ended = (
+        total(after, name) - total(before, name)
+        for name in ("connections",) + WAYS_OUT
+    )
+    complaints = []
+    if sum(ended) != came or imbalance(before) or imbalance(after):
+        complaints.append("%d came, %d ended" % (came, sum(ended)))
+    if came != counted:
+        complaints.append(
+            "doorbelld counts %d clients, they count %d" % (came, counted)
+        )
+    return complaints
 
 
 def private_kb(pid):
@@ -54,3 +76,9 @@ def growth_kb(samples):
     mean = sum(y for _, y in points) / len(points)
     grown = slope(points) * (points[-1][0] - points[0][0])
     return grown, max(WANDER_KB, mean * WANDER_SHARE)
+
+
+def descriptors_grow(samples):
+    """Whether there are more at the end than after the warm-up."""
+    after = after_warm_up(samples)
+    return after[-1] - after[0] > WANDER_DESCRIPTORS
