@@ -18,12 +18,12 @@
 
 enum { LOCAL_LINGER_MS = 100 };
 
-/* Not session_log(), which would begin with CONNECT. */
+/* Not session_log(), which would begin with CONNECT; and whoever reaches the
+ * port can have such a line for the price of a connection. */
 static enum phase
 fail(struct session *s, enum journal_event event, struct journal_line line)
 {
-	line.client = &s->client;
-	journal_write(&s->screen->journal, event, &line);
+	session_log_limited(s, event, line);
 	return verdict_close(s, VERDICT_NO_RESOURCES);
 }
 
