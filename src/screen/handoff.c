@@ -227,8 +227,10 @@ on_lost(struct handoff *h)
 	s->passed_on = false;
 	s->screen->handoffs.in_flight--;
 	fdpass_cancel(&h->pass);
-	if (h->lost_once)
+	if (h->lost_once) {
+		errno = ECONNRESET; /* as the kernel has told, long ago */
 		return on_failure(s, EVENT_NOT_PASSED, VERDICT_NO_RESOURCES);
+	}
 	h->lost_once = true;
 	return wait_again(h);
 }
