@@ -59,7 +59,8 @@ const char *totals_help(enum figure figure);
 size_t totals_bucket(int64_t ms);
 int64_t totals_bucket_end(size_t i);
 
-/* The list of that name, which becomes the next one; NULL: there is no room. */
+/* The list of that name, which becomes the next one. NULL: there is no room, or
+ * no name (dnsbl_reply_map may take it away). */
 struct totals_list *totals_list(struct totals *t, const char *name);
 /* `lists` of the visit are bits of t->list. */
 void totals_visit(struct totals *t, const struct visit *v);

@@ -9,11 +9,11 @@
 #include "screen/verdict.h"
 
 /* At the door, in this order, because log tools and admins know it: connection
- * limit, access list, rules by hand, cache, veto, room. Who is in the access list or known is
- * never refused for want of room; for all others room is made, as long as
- * somebody stands worse. How often a client comes is asked before the cache, as
- * a flood of known clients is one too; how often it has failed is asked behind
- * it, as what its neighbours do is not a known client's fault. */
+ * limit, access list, rules by hand, cache, veto, room. Who is in the access
+ * list or known is never refused for want of room; for all others room is made,
+ * as long as somebody stands worse. How often a client comes is asked before the
+ * cache, as a flood of known clients is one too; how often it has failed is
+ * asked behind it, as what its neighbours do is not a known client's fault. */
 
 static enum phase
 turn_away(struct session *s, enum journal_event event, enum verdict v)

@@ -72,7 +72,7 @@ totals_list(struct totals *t, const char *name)
 {
 	size_t i = find_list(t, name), n = strlen(name);
 
-	if (i == TOTALS_LISTS_MAX)
+	if (i == TOTALS_LISTS_MAX || n == 0)
 		return NULL;
 	if (i == t->lists) {
 		memset(&t->list[i], 0, sizeof(t->list[i]));

@@ -268,6 +268,17 @@ test_merge(void **state)
 	buf_clear(&both);
 }
 
+/* It would be stored as something that cannot be read again. */
+static void
+test_list_without_a_name(void **state)
+{
+	struct totals *t = fresh();
+
+	(void)state;
+	assert_null(totals_list(t, ""));
+	assert_int_equal(t->lists, 0);
+}
+
 static void
 test_names(void **state)
 {
@@ -288,6 +299,7 @@ main(void)
 	    cmocka_unit_test(test_bytes),
 	    cmocka_unit_test(test_fullest),
 	    cmocka_unit_test(test_merge),
+	    cmocka_unit_test(test_list_without_a_name),
 	    cmocka_unit_test(test_names),
 	};
 
