@@ -295,6 +295,16 @@ commit(struct cache_file *f, MDB_txn *txn)
 	return rc;
 }
 
+/* All of it, or nothing. */
+static int
+end(struct cache_file *f, MDB_txn *txn, int rc)
+{
+	if (rc == 0)
+		return commit(f, txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
 static int
 forget(struct cache_file *f, MDB_txn *txn, const struct record_key *key)
 {
@@ -337,11 +347,7 @@ apply(struct cache_file *f, const struct cache_change *changes, size_t n)
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = changes[i].store ? store(f, txn, &changes[i])
 				      : forget(f, txn, &changes[i].key);
-	if (rc == 0)
-		rc = commit(f, txn);
-	else
-		mdb_txn_abort(txn);
-	return rc;
+	return end(f, txn, rc);
 }
 
 enum cache_file_status
@@ -391,11 +397,7 @@ keep_all(struct cache_file *f, const struct cache_note *notes, size_t n)
 		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = keep(f, txn, &notes[i]);
-	if (rc == 0)
-		rc = commit(f, txn);
-	else
-		mdb_txn_abort(txn);
-	return rc;
+	return end(f, txn, rc);
 }
 
 enum cache_file_status
@@ -459,11 +461,7 @@ add_total(struct cache_file *f, const struct cache_total *total)
 
 	if (rc != 0)
 		return rc;
-	if ((rc = cache_total_put(txn, f->lmdb.totals, total)) == 0)
-		rc = commit(f, txn);
-	else
-		mdb_txn_abort(txn);
-	return rc;
+	return end(f, txn, cache_total_put(txn, f->lmdb.totals, total));
 }
 
 enum cache_file_status
@@ -602,11 +600,7 @@ remove_all(struct cache_file *f, const struct record_key *keys, size_t n,
 		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = remove_expired(f, txn, &keys[i], before, &dropped);
-	if (rc == 0)
-		rc = commit(f, txn);
-	else
-		mdb_txn_abort(txn);
-	if (rc == 0)
+	if ((rc = end(f, txn, rc)) == 0)
 		*dropped_r = dropped;
 	return rc;
 }
