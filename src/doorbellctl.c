@@ -26,28 +26,38 @@ complain(const struct errtext *why, int status)
 
 /* --- what is done here ------------------------------------------------------ */
 
+static bool
+wants_json(const struct request *r)
+{
+	const char *format = r->with[SWITCH_FORMAT];
+
+	return r->with[SWITCH_JSON] != NULL ||
+	       (format != NULL && strcmp(format, "json") == 0);
+}
+
 static int
 run_import(const struct request *r)
 {
-	return cache_import(r->with[SWITCH_CONFIG], r->argument[0]);
+	return cache_import(
+	    r->with[SWITCH_CONFIG], r->argument[0], wants_json(r));
 }
 
 static int
 run_export(const struct request *r)
 {
-	return cache_export(r->with[SWITCH_CONFIG]);
+	return cache_export(r->with[SWITCH_CONFIG], wants_json(r));
 }
 
 static int
 run_list(const struct request *r)
 {
-	return cache_list(r->with[SWITCH_CONFIG]);
+	return cache_list(r->with[SWITCH_CONFIG], wants_json(r));
 }
 
 static int
 run_get(const struct request *r)
 {
-	return cache_get(r->with[SWITCH_CONFIG], r->argument[0]);
+	return cache_get(r->with[SWITCH_CONFIG], r->argument[0], wants_json(r));
 }
 
 static struct postfix_request
@@ -55,7 +65,8 @@ to_postfix(const struct request *r)
 {
 	return (struct postfix_request){.config = r->with[SWITCH_CONFIG],
 	    .service = r->argument[0],
-	    .dry_run = r->with[SWITCH_DRY_RUN] != NULL};
+	    .dry_run = r->with[SWITCH_DRY_RUN] != NULL,
+	    .json = wants_json(r)};
 }
 
 static int
@@ -118,15 +129,6 @@ static run_fn *const here[ORDER_COUNT] = {
 };
 
 /* --- what doorbelld is asked ------------------------------------------------ */
-
-static bool
-wants_json(const struct request *r)
-{
-	const char *format = r->with[SWITCH_FORMAT];
-
-	return r->with[SWITCH_JSON] != NULL ||
-	       (format != NULL && strcmp(format, "json") == 0);
-}
 
 static int
 print_answer(const struct request *r, const struct buf *body)
@@ -196,6 +198,7 @@ run_delete(const struct request *r)
 	struct errtext why;
 	struct site site;
 	struct buf body;
+	int end = CONTROL_DONE;
 
 	buf_init(&body, LOCAL_OUTPUT_MAX + CONTROL_HEADER_MAX);
 	if (site_open(&site, r->with[SWITCH_CONFIG], &why) < 0)
@@ -203,10 +206,15 @@ run_delete(const struct request *r)
 	else if (site.cfg->control_socket[0] != '\0')
 		status = ask_daemon(site.cfg->control_socket, r, &body, &why);
 	site_close(&site);
-	buf_clear(&body);
 	if (status == CONTROL_NOBODY || status == CONTROL_FORBIDDEN)
-		return cache_delete(r->with[SWITCH_CONFIG], r->argument[0]);
-	return status == CONTROL_DONE ? 0 : complain(&why, (int)status);
+		end = cache_delete(
+		    r->with[SWITCH_CONFIG], r->argument[0], wants_json(r));
+	else if (status != CONTROL_DONE)
+		end = complain(&why, (int)status);
+	else if (wants_json(r))
+		end = print_answer(r, &body);
+	buf_clear(&body);
+	return end;
 }
 
 static int

@@ -13,19 +13,20 @@
 #include "lookup/rules.h"
 #include "ops/site.h"
 
-/* `config` is as in -c, or NULL. */
+/* `config` is as in -c, or NULL; `json` is for programs: a line of JSON for each
+ * client, or for what was done. */
 
 /* Merge records in postscreen's text form, from a file or (NULL or "-")
  * stdin; the later expiry wins. 1 also when lines were bad; the others are
  * imported all the same. */
-int cache_import(const char *config, const char *path);
+int cache_import(const char *config, const char *path, bool json);
 /* Write all records in that form to stdout. */
-int cache_export(const char *config);
+int cache_export(const char *config, bool json);
 /* The same for people. */
-int cache_list(const char *config);
+int cache_list(const char *config, bool json);
 /* One client. 1 when it is not known. */
-int cache_get(const char *config, const char *address);
-int cache_delete(const char *config, const char *address);
+int cache_get(const char *config, const char *address, bool json);
+int cache_delete(const char *config, const char *address, bool json);
 
 /* What the file knows of a client, and all rules made by hand. 1, 0 when the
  * client is not known, -1 with *why. Started by root, this process is the user

@@ -24,6 +24,9 @@ enum pass_text_kind pass_text_parse(struct span line, struct addr *client_r,
 /* With the newline. 0 or -1. */
 int pass_text_format(
     const struct addr *client, const struct record *record, struct buf *out);
+/* One line of JSON; times are the same numbers. */
+int pass_text_json(const struct addr_block *client, const struct record *record,
+    struct buf *out);
 /* The same for people, without a newline; in local time. */
 int pass_text_describe(const struct addr_block *client,
     const struct record *record, struct wall now, struct buf *out);

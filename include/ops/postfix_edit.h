@@ -15,6 +15,7 @@ struct postfix_request {
 	const char *config;  /* as in -c, or NULL */
 	const char *service; /* its first field in master.cf; NULL: port 25 */
 	bool dry_run;        /* say it, do not do it */
+	bool json;           /* for programs: one line at the end */
 };
 
 /* What postfix_status() returns; the others 0 or 1. */

@@ -22,6 +22,7 @@ struct postfix_job {
 	char *kept;    /* of its copy from before */
 	char *program; /* where master(8) looks for doorbelld */
 	char *postconf, *postfix;
+	bool json;     /* who has asked is a program */
 	bool runs;     /* Postfix does */
 	bool reloaded; /* it was told to */
 	int lock;      /* nobody else changes this directory */

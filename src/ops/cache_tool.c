@@ -29,6 +29,7 @@ enum use { USE_READ, USE_CHANGE, USE_FILL };
 struct tool {
 	struct site site;
 	enum use use;
+	bool json;
 	struct cache_place place;
 	struct cache_file *file;
 };
@@ -107,10 +108,10 @@ open_cache(struct tool *t, struct errtext *why)
 }
 
 static int
-tool_begin(
-    struct tool *t, const char *config, enum use use, struct errtext *why)
+tool_begin(struct tool *t, const char *config, enum use use, bool json,
+    struct errtext *why)
 {
-	*t = (struct tool){.place = {.dir = -1}, .use = use};
+	*t = (struct tool){.place = {.dir = -1}, .use = use, .json = json};
 	return site_open(&t->site, config, why) < 0 ? -1 : open_cache(t, why);
 }
 
@@ -209,8 +210,19 @@ import_all(struct import *i, struct errtext *why)
 	return import_flush(i, why);
 }
 
+static void
+say_imported(const struct import *i)
+{
+	if (i->tool->json)
+		printf("{\"imported\":%lu,\"bad\":%lu}\n", i->taken, i->bad);
+	else
+		printf(
+		    "%lu records imported, %lu bad lines\n", i->taken, i->bad);
+	fflush(stdout);
+}
+
 static int
-import_from(const char *config, FILE *in)
+import_from(const char *config, FILE *in, bool json)
 {
 	struct tool t;
 	struct import i = {.tool = &t, .in = in};
@@ -220,20 +232,19 @@ import_from(const char *config, FILE *in)
 	errno = ENOMEM;
 	if ((i.batch = mem_array(BATCH_MAX, sizeof(*i.batch))) == NULL)
 		errtext_set(&why, "%s", strerror(errno));
-	if (tool_begin(&t, config, USE_FILL, &why) < 0 || i.batch == NULL ||
-	    import_all(&i, &why) < 0)
+	if (tool_begin(&t, config, USE_FILL, json, &why) < 0 ||
+	    i.batch == NULL || import_all(&i, &why) < 0)
 		complain(&why);
 	else
 		status = i.bad == 0 ? 0 : 1;
-	printf("%lu records imported, %lu bad lines\n", i.taken, i.bad);
-	fflush(stdout);
+	say_imported(&i);
 	mem_free(i.batch);
 	tool_end(&t);
 	return status;
 }
 
 int
-cache_import(const char *config, const char *path)
+cache_import(const char *config, const char *path, bool json)
 {
 	struct errtext why;
 	FILE *in = stdin;
@@ -245,7 +256,7 @@ cache_import(const char *config, const char *path)
 		errtext_set(&why, "%s: %s", path, strerror(errno));
 		return complain(&why);
 	}
-	status = import_from(config, in);
+	status = import_from(config, in, json);
 	if (in != stdin)
 		(void)fclose(in);
 	return status;
@@ -261,6 +272,13 @@ show_record(const struct addr_block *client, const struct record *record,
     struct buf *out)
 {
 	return pass_text_format(&client->base, record, out);
+}
+
+static int
+show_json(const struct addr_block *client, const struct record *record,
+    struct buf *out)
+{
+	return pass_text_json(client, record, out);
 }
 
 static int
@@ -300,8 +318,9 @@ show(struct tool *t, const struct record_key *key, show_fn *fn,
 }
 
 static int
-show_all(struct tool *t, show_fn *fn, struct errtext *why)
+show_all(struct tool *t, show_fn *for_people, struct errtext *why)
 {
+	show_fn *fn = t->json ? show_json : for_people;
 	struct cache_scanned *scanned = mem_array(BATCH_MAX, sizeof(*scanned));
 	struct record_key last;
 	size_t n = BATCH_MAX;
@@ -324,13 +343,13 @@ show_all(struct tool *t, show_fn *fn, struct errtext *why)
 }
 
 static int
-write_out(const char *config, show_fn *fn)
+write_out(const char *config, bool json, show_fn *fn)
 {
 	struct tool t;
 	struct errtext why = {""};
 	int status = 0;
 
-	if (tool_begin(&t, config, USE_READ, &why) < 0 ||
+	if (tool_begin(&t, config, USE_READ, json, &why) < 0 ||
 	    show_all(&t, fn, &why) < 0 || flush_output(&why) < 0)
 		status = complain(&why);
 	tool_end(&t);
@@ -338,36 +357,41 @@ write_out(const char *config, show_fn *fn)
 }
 
 int
-cache_export(const char *config)
+cache_export(const char *config, bool json)
 {
-	return write_out(config, show_record);
+	return write_out(config, json, show_record);
 }
 
 int
-cache_list(const char *config)
+cache_list(const char *config, bool json)
 {
-	return write_out(config, show_people);
+	return write_out(config, json, show_people);
 }
 
 /* --- one client ------------------------------------------------------------ */
 
-typedef int client_fn(
-    struct tool *t, const struct record_key *key, struct errtext *why);
+typedef int client_fn(struct tool *t, const struct record_key *key,
+    const char *address, struct errtext *why);
 
 static int
-get_client(struct tool *t, const struct record_key *key, struct errtext *why)
+get_client(struct tool *t, const struct record_key *key, const char *address,
+    struct errtext *why)
 {
-	return show(t, key, show_people, why);
+	(void)address;
+	return show(t, key, t->json ? show_json : show_people, why);
 }
 
 static int
-delete_client(struct tool *t, const struct record_key *key, struct errtext *why)
+delete_client(struct tool *t, const struct record_key *key, const char *address,
+    struct errtext *why)
 {
 	const struct cache_change change = {.key = *key, .forget = true};
 
-	return cache_file_apply(t->file, &change, 1, why) == CACHE_FILE_DONE
-		   ? 0
-		   : -1;
+	if (cache_file_apply(t->file, &change, 1, why) != CACHE_FILE_DONE)
+		return -1;
+	if (t->json)
+		printf("{\"client\":\"%s\"}\n", address);
+	return 0;
 }
 
 static int
@@ -387,7 +411,7 @@ with_known(
 	    (unsigned)cfg->ipv6_prefix_length);
 	switch (cache_file_get(t->file, &key, &record, why)) {
 	case CACHE_FILE_DONE:
-		return fn(t, &key, why) < 0 ? -1 : flush_output(why);
+		return fn(t, &key, address, why) < 0 ? -1 : flush_output(why);
 	case CACHE_FILE_ABSENT:
 		errtext_set(why, "%s: not in the cache", address);
 		return -1;
@@ -397,14 +421,14 @@ with_known(
 }
 
 static int
-with_client(
-    const char *config, const char *address, enum use use, client_fn *fn)
+with_client(const char *config, const char *address, enum use use, bool json,
+    client_fn *fn)
 {
 	struct tool t;
 	struct errtext why = {""};
 	int status = 0;
 
-	if (tool_begin(&t, config, use, &why) < 0 ||
+	if (tool_begin(&t, config, use, json, &why) < 0 ||
 	    with_known(&t, address, fn, &why) < 0)
 		status = complain(&why);
 	tool_end(&t);
@@ -412,15 +436,15 @@ with_client(
 }
 
 int
-cache_get(const char *config, const char *address)
+cache_get(const char *config, const char *address, bool json)
 {
-	return with_client(config, address, USE_READ, get_client);
+	return with_client(config, address, USE_READ, json, get_client);
 }
 
 int
-cache_delete(const char *config, const char *address)
+cache_delete(const char *config, const char *address, bool json)
 {
-	return with_client(config, address, USE_CHANGE, delete_client);
+	return with_client(config, address, USE_CHANGE, json, delete_client);
 }
 
 /* --- for explain ------------------------------------------------------------ */
@@ -478,7 +502,7 @@ cache_totals(const char *config, uint32_t from, cache_total_fn *fn, void *arg,
 	struct tool t;
 	int rc = -1;
 
-	if (tool_begin(&t, config, USE_READ, why) == 0 &&
+	if (tool_begin(&t, config, USE_READ, false, why) == 0 &&
 	    cache_file_each_total(t.file, from, fn, arg, why) ==
 		CACHE_FILE_DONE)
 		rc = 0;

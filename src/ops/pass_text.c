@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 #include "ops/pass_text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/num.h"
+#include "ops/json.h"
 
 /* postscreen of older Postfix versions knew fewer tests and wrote fewer times:
  * the missing ones were never passed. Beside the clients its cache has the time
  * of its last cleanup, under a name that is no address. */
 
 #define OWN_NOTES "_LAST_CACHE_CLEANUP_COMPLETED_"
-#define TIME_MAX 253402300799 /* the end of the year 9999 */
+#define CLIENT_TEXT_MAX (ADDR_TEXT_MAX + 4) /* with a length */
+#define TIME_MAX 253402300799               /* the end of the year 9999 */
 
 static const char *const slot_name[RECORD_SLOTS] = {
     [RECORD_PREGREET] = "pregreet",
@@ -96,6 +99,36 @@ pass_text_format(
 	return buf_add_char(out, '\n');
 }
 
+static void
+format_client(const struct addr_block *client, char *text, size_t size)
+{
+	char address[ADDR_TEXT_MAX];
+
+	(void)addr_format(&client->base, address);
+	if (client->bits < addr_bits(&client->base))
+		(void)snprintf(text, size, "%s/%u", address, client->bits);
+	else
+		(void)snprintf(text, size, "%s", address);
+}
+
+int
+pass_text_json(const struct addr_block *client, const struct record *record,
+    struct buf *out)
+{
+	char text[CLIENT_TEXT_MAX];
+	struct json j;
+
+	format_client(client, text, sizeof(text));
+	json_init(&j, out);
+	json_object(&j, NULL);
+	json_text(&j, "client", text);
+	json_object(&j, "until");
+	for (size_t i = 0; i < RECORD_SLOTS; i++)
+		json_number(&j, slot_name[i], record->expires[i].s);
+	json_end(&j);
+	return json_finish(&j);
+}
+
 static int
 describe_time(struct wall expires, struct wall now, struct buf *out)
 {
@@ -118,12 +151,10 @@ int
 pass_text_describe(const struct addr_block *client, const struct record *record,
     struct wall now, struct buf *out)
 {
-	char text[ADDR_TEXT_MAX];
+	char text[CLIENT_TEXT_MAX];
 
-	if (buf_add_str(out, addr_format(&client->base, text)) < 0)
-		return -1;
-	if (client->bits < addr_bits(&client->base) &&
-	    buf_printf(out, "/%u", client->bits) < 0)
+	format_client(client, text, sizeof(text));
+	if (buf_add_str(out, text) < 0)
 		return -1;
 	for (size_t i = 0; i < RECORD_SLOTS; i++)
 		if (buf_printf(

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "ops/postfix_job.h"
 #include "ops/postfix_leave.h"
+#include "ops/postfix_say.h"
 #include "ops/replace.h"
 
 /* First everything is read and planned, then the plan is said, then it is
@@ -37,33 +38,6 @@ wait_with_signals(sigset_t *before)
 }
 
 /* --- what will be done ----------------------------------------------------- */
-
-static void
-say_plan(const struct postfix_job *job)
-{
-	const struct edit_plan *plan = &job->plan;
-
-	if (edit_plan_changes(plan))
-		printf("In %s:\n", job->master);
-	if (plan->new_port != NULL)
-		printf("- %s\n+ %s\n", plan->port->text, plan->new_port);
-	if (plan->pass_goes)
-		printf("- %s\n", plan->pass->text);
-	if (plan->new_pass != NULL)
-		printf("+ %s\n", plan->new_pass);
-}
-
-static void
-say_end(const struct postfix_job *job)
-{
-	if (geteuid() != 0)
-		printf("If Postfix runs, it will be told to reload.\n");
-	else if (job->runs)
-		printf("Postfix runs and will be told to reload.\n");
-	else
-		printf("Postfix does not run; nothing to reload.\n");
-	fflush(stdout);
-}
 
 static int
 need_root(struct errtext *why)
@@ -93,19 +67,24 @@ give_up(struct postfix_job *job, const struct errtext *why)
 }
 
 static int
-carry_out(struct postfix_job *job,
+carry_out(struct postfix_job *job, bool dry_run,
     int (*steps)(struct postfix_job *, struct errtext *), const char *done)
 {
 	struct errtext why = {""};
 	sigset_t before;
 	int status = 0;
 
+	if (dry_run) {
+		postfix_say_result(job, true, false);
+		return 0;
+	}
 	wait_with_signals(&before);
-	if (steps(job, &why) < 0)
+	if (steps(job, &why) < 0) {
 		status = give_up(job, &why);
-	else
-		printf("Done: %s\n", done);
-	fflush(stdout);
+	} else {
+		postfix_say(job, "Done: %s\n", done);
+		postfix_say_result(job, false, true);
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return status;
 }
@@ -235,18 +214,20 @@ enable(struct postfix_job *job, bool dry_run)
 	if (plan_enable(job, &why) < 0)
 		return complain(&why);
 	if (!edit_plan_changes(&job->plan) && has_program(job)) {
-		printf("doorbelld has the port already: nothing to do.\n");
+		postfix_say(
+		    job, "doorbelld has the port already: nothing to do.\n");
+		postfix_say_result(job, dry_run, false);
 		return 0;
 	}
-	say_plan(job);
+	postfix_say_plan(job);
 	if (job->plan.new_port != NULL)
-		printf("A copy of the file is kept as %s.\n", job->kept);
+		postfix_say(
+		    job, "A copy of the file is kept as %s.\n", job->kept);
 	if (!has_program(job))
-		printf("The program is copied to %s.\n", job->program);
-	say_end(job);
-	if (dry_run)
-		return 0;
-	return carry_out(job, enable_steps, "doorbelld has the port.");
+		postfix_say(
+		    job, "The program is copied to %s.\n", job->program);
+	postfix_say_reload(job);
+	return carry_out(job, dry_run, enable_steps, "doorbelld has the port.");
 }
 
 /* --- disable --------------------------------------------------------------- */
@@ -275,16 +256,17 @@ disable(struct postfix_job *job, bool dry_run)
 	struct errtext why;
 
 	if (edit_plan_holder(job->port) != HOLDER_DOORBELLD) {
-		printf("doorbelld does not have the port: nothing to do.\n");
+		postfix_say(
+		    job, "doorbelld does not have the port: nothing to do.\n");
+		postfix_say_result(job, dry_run, false);
 		return 0;
 	}
 	if (plan_disable(job, &why) < 0)
 		return complain(&why);
-	say_plan(job);
-	say_end(job);
-	if (dry_run)
-		return 0;
-	return carry_out(job, postfix_leave, "the old entries are back.");
+	postfix_say_plan(job);
+	postfix_say_reload(job);
+	return carry_out(
+	    job, dry_run, postfix_leave, "the old entries are back.");
 }
 
 /* --- the three commands ---------------------------------------------------- */
@@ -325,32 +307,19 @@ static const enum postfix_status holder_status[] = {
     [HOLDER_OTHER] = POSTFIX_OTHER,
 };
 
-/* Only root may ask. */
-static const char *
-running(const struct postfix_job *job)
-{
-	if (geteuid() != 0)
-		return "";
-	return job->runs ? "; Postfix runs" : "; Postfix does not run";
-}
-
 int
 postfix_status(const struct postfix_request *request)
 {
 	struct postfix_job job;
 	struct errtext why;
 	enum port_holder holder;
-	struct span command;
 
 	if (postfix_job_begin(&job, request, false, &why) < 0) {
 		postfix_job_end(&job);
 		return complain(&why);
 	}
 	holder = edit_plan_holder(job.port);
-	command = job.port->field[MASTER_COMMAND];
-	printf("%.*s: %.*s (%s%s)\n", (int)job.port->field[MASTER_SERVICE].n,
-	    job.port->field[MASTER_SERVICE].p, (int)command.n, command.p,
-	    job.master, running(&job));
+	postfix_say_status(&job);
 	postfix_job_end(&job);
 	return (int)holder_status[holder];
 }

@@ -81,7 +81,7 @@ postfix_job_begin(struct postfix_job *job,
 {
 	struct buf said;
 
-	*job = (struct postfix_job){.lock = -1};
+	*job = (struct postfix_job){.lock = -1, .json = request->json};
 	if (site_open(&job->site, request->config, why) < 0)
 		return -1;
 	if (job->site.directory == NULL) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "ops/inside.h"
+#include "ops/postfix_say.h"
 #include "ops/replace.h"
 
 /* The copy of master.cf is the whole file: if nothing else was changed in the
@@ -117,7 +118,7 @@ wait_for_clients(
 	while (in_time && inside_has(&smtpd))
 		in_time = pause_until(end);
 	if (!in_time)
-		printf("Not waiting any longer.\n");
+		postfix_say(job, "Not waiting any longer.\n");
 	return 0;
 }
 
@@ -143,10 +144,10 @@ let_clients_finish(struct postfix_job *job, struct errtext *why)
 	char *service = port_name(job);
 	int rc = -1;
 
-	printf("Waiting up to %d seconds for clients to finish; Ctrl-C ends"
-	       " the waiting.\n",
+	postfix_say(job,
+	    "Waiting up to %d seconds for clients to finish; Ctrl-C ends"
+	    " the waiting.\n",
 	    POSTFIX_LEAVE_WAIT_MS / 1000);
-	fflush(stdout);
 	if (service == NULL)
 		errtext_set(why, "%s", strerror(errno));
 	else

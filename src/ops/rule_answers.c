@@ -223,6 +223,7 @@ rule_answers_cache_delete(struct control_call *call)
 		return;
 	}
 	control_log_act(call, "cache delete %.100s", text);
+	json_text(&call->json, "client", text);
 	control_finish(call);
 }
 

@@ -128,6 +128,28 @@ test_no_room(void **state)
 	}
 }
 
+static void
+test_json(void **state)
+{
+	const struct record record = {
+	    {{1000000000}, {999999999}, {1}, {0}, {2000000000}}};
+	struct addr_block block;
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(
+	    addr_block_parse(span_str("2001:db8::/64"), false, &block), 0);
+	buf_init(&out, 200);
+	assert_int_equal(pass_text_json(&block, &record, &out), 0);
+	assert_string_equal(buf_str(&out),
+	    "{\"client\":\"2001:db8::/64\",\"until\":{"
+	    "\"pregreet\":1000000000,\"dnsbl\":999999999,"
+	    "\"pipelining\":1,\"non-smtp\":0,"
+	    "\"bare-newline\":2000000000}}\n");
+	assert_int_equal(pass_text_json(&block, &record, &out), -1);
+	buf_clear(&out);
+}
+
 int
 main(void)
 {
@@ -135,6 +157,7 @@ main(void)
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_nul),
 	    cmocka_unit_test(test_describe),
+	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_no_room),
 	};
 
