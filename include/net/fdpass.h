@@ -29,7 +29,8 @@
 enum fdpass_result {
 	FDPASS_SENT,      /* on its way; `fn` runs when smtpd has it */
 	FDPASS_BUSY,      /* smtpd's queue is full, or we are out of
-			   * descriptors or memory: try again on a timer */
+			   * descriptors or memory, or too many are between
+			   * sockets: try again on a timer */
 	FDPASS_NO_SERVER, /* nothing was connected: errno says why */
 	FDPASS_NOT_SENT,  /* connected, but the message was not taken */
 };

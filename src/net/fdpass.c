@@ -119,6 +119,21 @@ send_message(int fd, char *message, size_t n, int client_fd)
 	return -1;
 }
 
+/* A process may have only so many descriptors between two sockets, and those of
+ * the same user's other processes count, too: they are on their way. */
+static enum fdpass_result
+send_result(int error)
+{
+	switch (error) {
+	case ETOOMANYREFS:
+	case ENOBUFS:
+	case ENOMEM:
+		return FDPASS_BUSY;
+	default:
+		return FDPASS_NOT_SENT;
+	}
+}
+
 /* --- the answers ---------------------------------------------------------- */
 static void
 list_leave(struct fdpass *pass)
@@ -312,7 +327,7 @@ fdpass_send(struct fdpass *pass, struct fdpass_collector *collector,
 	if (await_answer(pass) < 0 || connect_to(pass->fd, path) < 0)
 		result = connect_result(errno);
 	else if (send_message(pass->fd, message, n, client_fd) < 0)
-		result = FDPASS_NOT_SENT;
+		result = send_result(errno);
 	else
 		return FDPASS_SENT;
 	error = errno;

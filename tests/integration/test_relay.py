@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from ctl import Ctl
 from scripts import CONNECT, GREETING, PASS_NEW, PASS_OLD, TEASER
 from waiting import until
 
@@ -139,6 +140,8 @@ def test_smtpd_is_gone_then_back(ring):
             "450 4.3.2 Service currently unavailable",
         )
         client.ask("QUIT", "221 2.0.0 Bye")
+    ctl = Ctl(postfix.screener, postfix.config)
+    until(lambda: "127.0.0.2" in ctl("cache", "list"), "the pass on the disk")
     postfix.without = ()
     postfix.reload()
     with postfix.connect() as client:

@@ -328,7 +328,9 @@ def test_a_sweep_that_the_end_cuts_short(ring):
         ),
     )
     bell.start()
-    bell.terminate()
+    with bell.connect() as client:
+        client.line()  # so the loop is running
+        bell.terminate()
     assert bell.wait() == 0
     (swept,) = bell.log.find(
         r"cache \S+ partial cleanup: retained=(\d+) dropped=0 entries"

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -503,6 +504,67 @@ descriptor_that_cannot_be_passed(void **state)
 	assert_null(pass.fn);
 }
 
+enum { FEW = 32, MANY = 64 };
+
+static void
+put_many_in_flight(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(MANY * sizeof(int))];
+	} control = {.space = {0}};
+	char byte = 'x';
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.space,
+	    .msg_controllen = sizeof(control.space)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+
+	header->cmsg_len = CMSG_LEN(MANY * sizeof(int));
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	for (size_t i = 0; i < MANY; i++)
+		memcpy(CMSG_DATA(header) + i * sizeof(int), &fd, sizeof(int));
+	assert_int_equal(sendmsg(client[1], &msg, 0), 1);
+}
+
+/* Valgrind keeps limits to itself, and the kernel hears nothing of them. */
+static bool
+is_under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
+/* The kernel's limit is that of descriptors, and not for root. */
+static void
+too_many_on_their_way_is_busy(void **state)
+{
+	struct rlimit before, low;
+	enum fdpass_result result;
+	int error;
+
+	(void)state;
+	if (geteuid() != 0 || is_under_valgrind())
+		skip();
+	assert_int_equal(chmod(directory, 0755), 0);
+	assert_int_equal(chmod(path, 0777), 0);
+	put_many_in_flight(client[1]);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){FEW, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(seteuid(65534), 0);
+	result = hand_over();
+	error = errno;
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(error, ETOOMANYREFS);
+	assert_int_equal(result, FDPASS_BUSY);
+	assert_null(pass.fn);
+}
+
 static int
 make_directory(void **state)
 {
@@ -538,6 +600,7 @@ main(void)
 	    FDPASS_TEST(server_that_dies_loses_the_whole_batch),
 	    FDPASS_TEST(full_backlog_is_busy),
 	    FDPASS_TEST(no_descriptors_is_busy),
+	    FDPASS_TEST(too_many_on_their_way_is_busy),
 	    FDPASS_TEST(nobody_there),
 	    FDPASS_TEST(descriptor_that_cannot_be_passed),
 	};
