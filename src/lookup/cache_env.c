@@ -28,6 +28,7 @@
 enum { DATABASES_MAX = 8, DATABASE_FLAGS = 0 };
 /* LMDB's own: their numbers never change. */
 enum { FREE_PAGES = 0, DATABASES = 1 };
+enum { SHORT_BYTES_MAX = 64 * 1024 * 1024 };
 enum { MEND_LOOKS_MAX = 50, MEND_LOOK_MS = 10 };
 #define DATABASE_NAME "pass"
 #define NOTES_NAME "notes"
@@ -47,9 +48,12 @@ cache_env_is_unsound(int rc)
 
 /* --- the length ------------------------------------------------------------ */
 
-/* 1 when the file is shorter than its meta page says, 0, or -1. */
-static int
-is_short(MDB_env *env, int *fd_r, off_t *want_r)
+enum length { LENGTH_UNKNOWN, LENGTH_RIGHT, LENGTH_SHORT, LENGTH_ABSURD };
+
+/* Is the file as long as its meta page says? What is missing was taken and freed
+ * by one transaction: SHORT_BYTES_MAX is far more than a batch of ours takes. */
+static enum length
+look_at_length(MDB_env *env, int *fd_r, off_t *want_r)
 {
 	MDB_envinfo info;
 	MDB_stat env_stat;
@@ -58,9 +62,12 @@ is_short(MDB_env *env, int *fd_r, off_t *want_r)
 	if (mdb_env_info(env, &info) != 0 ||
 	    mdb_env_stat(env, &env_stat) != 0 ||
 	    mdb_env_get_fd(env, fd_r) != 0 || fstat(*fd_r, &st) < 0)
-		return -1;
+		return LENGTH_UNKNOWN;
 	*want_r = (off_t)((info.me_last_pgno + 1) * env_stat.ms_psize);
-	return st.st_size < *want_r;
+	if (st.st_size >= *want_r)
+		return LENGTH_RIGHT;
+	return *want_r - st.st_size > SHORT_BYTES_MAX ? LENGTH_ABSURD
+						      : LENGTH_SHORT;
 }
 
 /* Under the write lock, so that no other process lengthens the file between
@@ -72,12 +79,28 @@ cache_env_mend_length(MDB_env *env)
 	off_t want;
 	int fd;
 
-	if (is_short(env, &fd, &want) != 1 ||
+	if (look_at_length(env, &fd, &want) != LENGTH_SHORT ||
 	    mdb_txn_begin(env, NULL, 0, &txn) != 0)
 		return;
-	if (is_short(env, &fd, &want) == 1)
+	if (look_at_length(env, &fd, &want) == LENGTH_SHORT)
 		(void)!ftruncate(fd, want);
 	mdb_txn_abort(txn);
+}
+
+/* What LMDB would call it. */
+static int
+code_of(enum length length)
+{
+	switch (length) {
+	case LENGTH_RIGHT:
+		return 0;
+	case LENGTH_UNKNOWN:
+		return EIO;
+	case LENGTH_SHORT:
+	case LENGTH_ABSURD:
+		break;
+	}
+	return MDB_CORRUPTED;
 }
 
 /* A process that has just committed may be about to mend the length: look
@@ -87,24 +110,22 @@ check_length(MDB_env *env, bool *was_short_r)
 {
 	MDB_txn *txn;
 	off_t want;
-	int fd, rc, verdict = is_short(env, &fd, &want);
+	int fd, rc;
+	enum length length = look_at_length(env, &fd, &want);
 
 	*was_short_r = false;
-	if (verdict == 1) {
-		if ((rc = mdb_txn_begin(env, NULL, 0, &txn)) != 0)
-			return rc;
-		verdict = is_short(env, &fd, &want);
-		if (verdict == 1) {
-			*was_short_r = true;
-			verdict = ftruncate(fd, want);
-			rc = verdict == 0 ? 0 : errno;
-		}
-		mdb_txn_abort(txn);
-		/* No file is as long as that. */
-		if (rc == EFBIG || rc == EINVAL)
-			return MDB_CORRUPTED;
+	if (length != LENGTH_SHORT)
+		return code_of(length);
+	if ((rc = mdb_txn_begin(env, NULL, 0, &txn)) != 0)
+		return rc;
+	length = look_at_length(env, &fd, &want);
+	if (length == LENGTH_SHORT) {
+		*was_short_r = true;
+		length =
+		    ftruncate(fd, want) == 0 ? LENGTH_RIGHT : LENGTH_UNKNOWN;
 	}
-	return verdict == 0 ? 0 : EIO;
+	mdb_txn_abort(txn);
+	return code_of(length);
 }
 
 /* Zeroes are no page of any kind, and LMDB says so. The number of entries keeps
@@ -264,13 +285,14 @@ static int
 watch_length(MDB_env *env)
 {
 	off_t want;
-	int fd, verdict = is_short(env, &fd, &want);
+	int fd;
+	enum length length = look_at_length(env, &fd, &want);
 
-	for (int i = 0; verdict == 1 && i < MEND_LOOKS_MAX; i++) {
+	for (int i = 0; length == LENGTH_SHORT && i < MEND_LOOKS_MAX; i++) {
 		(void)poll(NULL, 0, MEND_LOOK_MS);
-		verdict = is_short(env, &fd, &want);
+		length = look_at_length(env, &fd, &want);
 	}
-	return verdict == 0 ? 0 : verdict < 0 ? EIO : MDB_CORRUPTED;
+	return code_of(length);
 }
 
 /* LMDB makes the lock file when there is none; then nobody writes, and it is

@@ -581,6 +581,17 @@ damage_tree(const struct cache_dir *d)
 		patch_file(d->path, at, zeroes, sizeof(zeroes));
 }
 
+/* Both meta pages have the number of the last page 136 bytes in. */
+static void
+damage_last_page_number(const struct cache_dir *d)
+{
+	static const uint8_t a_gigabyte[8] = {0, 0, 4};
+
+	fill(d);
+	patch_file(d->path, 136, a_gigabyte, 8);
+	patch_file(d->path, 4096 + 136, a_gigabyte, 8);
+}
+
 static const struct {
 	const char *name;
 	void (*damage)(const struct cache_dir *d);
@@ -593,8 +604,20 @@ static const struct {
     {"first page only", damage_one_page_left},
     {"other version", damage_other_version},
     {"pages of zeroes", damage_tree},
+    {"a gigabyte, it says", damage_last_page_number},
 };
 enum { DAMAGES = sizeof(damages) / sizeof(damages[0]) };
+
+static off_t
+broken_bytes(const struct cache_dir *d)
+{
+	char path[sizeof(d->path) + 8];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s.broken", d->path);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
 
 static void
 broken_files_are_set_aside(void **state)
@@ -613,6 +636,8 @@ broken_files_are_set_aside(void **state)
 		    strstr(why.text, ".broken") == NULL ||
 		    !cache_dir_has(d, "pass.broken"))
 			fail_msg("%s: '%s'", damages[i].name, why.text);
+		if (broken_bytes(d) > 64 * 1024 * 1024)
+			fail_msg("%s: it has grown", damages[i].name);
 		assert_false(knows(c, 1));
 		store(c, 1, 1000);
 		cache_close(&c);
