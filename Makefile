@@ -103,7 +103,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $1 $2)
 	fuzz cover lint format format-check analyze tidy flow cppcheck man \
 	demo deps install uninstall dist clean help check-all parity \
 	integration-postscreen fuzz-run bench bench-run flood faults scale \
-	scale-run soak chaos
+	scale-run soak chaos browser
 
 all: $(PROGRAMS)  ## build doorbelld and doorbellctl
 
@@ -174,6 +174,7 @@ check-all:
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) WERROR=1 scale
 	$(MAKE) WERROR=1 integration
+	$(MAKE) WERROR=1 browser
 	$(MAKE) WERROR=1 SAN=sanitize integration
 
 unit: $(UNIT_BIN)  ## unit tests of every module
@@ -218,6 +219,10 @@ chaos: all $(BENCH_BIN)  ## ten minutes in which all parts break, and no mail is
 
 # The same scenarios against Postfix's own postscreen: what passes there and
 # here is what a site that moves will not notice.
+browser: all  ## the status page in a real Chromium (root)
+	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
+		$(PYTHON) -m pytest -q -n $(JOBS) -m browser tests/integration
+
 integration-postscreen:  ## the integration ring against postscreen(8)
 	$QSCREENER=postscreen $(PYTHON) -m pytest -q -n $(JOBS) tests/integration
 

@@ -42,6 +42,7 @@ struct chart_bars {
 	const char *const *label; /* of each bar */
 	uint64_t mark;            /* a line at this height; 0: none */
 	const char *mark_label;
+	unsigned width; /* of the view box; 0: that of a page */
 };
 void chart_bars(struct buf *out, const struct chart_bars *c);
 /* What the colours mean; once above charts that share them. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* ops/http.h - metrics and state, over HTTP.
+/* ops/http.h - metrics and the status page, over HTTP.
  *
  * /metrics for Prometheus, /healthz for load balancers, /api/status.json for
- * programs. All of it is for reading.
+ * programs, / for people. All of it is for reading.
  *
  * Owns:    the server, once started.
  * Errors:  -1 with *why. */
 #ifndef DOORBELL_OPS_HTTP_H
 #define DOORBELL_OPS_HTTP_H
 
+#include "base/trend.h"
 #include "net/httpd.h"
 #include "ops/control.h"
 
@@ -16,6 +17,7 @@
 
 struct http {
 	const struct control *control;
+	const struct trend *trend;
 	const bool *draining;
 	struct httpd *httpd;
 };

@@ -56,8 +56,9 @@ showing_start(struct doorbell *d)
 
 	if (d->http_socket == NULL)
 		return;
-	d->http =
-	    (struct http){.control = &d->control, .draining = &d->draining};
+	d->http = (struct http){.control = &d->control,
+	    .trend = &d->tally.page->trend,
+	    .draining = &d->draining};
 	if (http_start(&d->http, &d->http_socket, &why) < 0)
 		complain(&why);
 }

@@ -13,7 +13,8 @@
 enum {
 	WIDTH = 960,
 	PLOT_LEFT = 64,
-	PLOT_RIGHT = 944,
+	PLOT_MARGIN = 16, /* at the right */
+	PLOT_RIGHT = WIDTH - PLOT_MARGIN,
 	PLOT_TOP = 30,
 	PLOT_BOTTOM = 250,
 	BARS_HEIGHT = 300,
@@ -98,12 +99,12 @@ chart_ceiling(uint64_t most, uint64_t *step_r)
 }
 
 static void
-begin(struct buf *out, const char *title, int height)
+begin(struct buf *out, const char *title, int width, int height)
 {
 	(void)buf_printf(out,
 	    "<div class=\"chart\"><svg viewBox=\"0 0 %d %d\" role=\"img\""
 	    " xmlns=\"http://www.w3.org/2000/svg\"><title>",
-	    WIDTH, height);
+	    width, height);
 	chart_text(out, title);
 	say(out, "</title>\n");
 }
@@ -136,6 +137,12 @@ chart_heading(struct buf *out, const char *finding, const char *how)
 
 /* --- bars ------------------------------------------------------------------- */
 
+static int
+width_of(const struct chart_bars *c)
+{
+	return c->width > 0 ? (int)c->width : WIDTH;
+}
+
 static uint64_t
 height_of(const struct chart_bars *c, size_t i)
 {
@@ -162,7 +169,8 @@ put_y_axis(
 		(void)buf_printf(out,
 		    "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\""
 		    " class=\"grid\"/>\n",
-		    PLOT_LEFT, PLOT_RIGHT, y_of(n, top), y_of(n, top));
+		    PLOT_LEFT, width_of(c) - PLOT_MARGIN, y_of(n, top),
+		    y_of(n, top));
 		put_text(out, PLOT_LEFT - 8, y_of(n, top) + 4, "end",
 		    chart_number(n, number));
 	}
@@ -184,9 +192,9 @@ label_step(const char *const *label, size_t n, double room)
 
 /* The last one may be too near to the edge. */
 static bool
-has_room(double x, const char *label)
+has_room(double x, const char *label, int width)
 {
-	return x + (double)(strlen(label) * LETTER) / 2 <= WIDTH;
+	return x + (double)(strlen(label) * LETTER) / 2 <= width;
 }
 
 static void
@@ -197,11 +205,11 @@ put_x_axis(struct buf *out, const struct chart_bars *c, double width)
 
 	for (size_t i = 0; i < c->n; i += step) {
 		x = PLOT_LEFT + ((double)i + 0.5) * width;
-		if (has_room(x, c->label[i]))
+		if (has_room(x, c->label[i], width_of(c)))
 			put_text(out, x, PLOT_BOTTOM + 18, "mid", c->label[i]);
 	}
-	put_text(out, (PLOT_LEFT + PLOT_RIGHT) / 2.0, PLOT_BOTTOM + 40,
-	    "mid axis", c->x);
+	put_text(out, (PLOT_LEFT + width_of(c) - PLOT_MARGIN) / 2.0,
+	    PLOT_BOTTOM + 40, "mid axis", c->x);
 }
 
 static void
@@ -239,22 +247,23 @@ put_mark(struct buf *out, const struct chart_bars *c, uint64_t top)
 	(void)buf_printf(out,
 	    "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\""
 	    " class=\"mark\"/>\n",
-	    PLOT_LEFT, PLOT_RIGHT, y, y);
-	put_text(out, PLOT_RIGHT, y - 5, "end strong", c->mark_label);
+	    PLOT_LEFT, width_of(c) - PLOT_MARGIN, y, y);
+	put_text(
+	    out, width_of(c) - PLOT_MARGIN, y - 5, "end strong", c->mark_label);
 }
 
 void
 chart_bars(struct buf *out, const struct chart_bars *c)
 {
 	uint64_t most = c->mark, top, step, height;
-	double width =
-	    (double)(PLOT_RIGHT - PLOT_LEFT) / (double)(c->n > 0 ? c->n : 1);
+	double width = (double)(width_of(c) - PLOT_MARGIN - PLOT_LEFT) /
+		       (double)(c->n > 0 ? c->n : 1);
 
 	for (size_t i = 0; i < c->n; i++)
 		if ((height = height_of(c, i)) > most)
 			most = height;
 	top = chart_ceiling(most, &step);
-	begin(out, c->title, BARS_HEIGHT);
+	begin(out, c->title, width_of(c), BARS_HEIGHT);
 	put_y_axis(out, c, top, step);
 	for (size_t i = 0; i < c->n; i++)
 		put_bar(out, c, i, width, top);
@@ -310,7 +319,7 @@ void
 chart_rows(struct buf *out, const char *title, const struct chart_row *row,
     size_t n, uint64_t most)
 {
-	begin(out, title, (int)n * ROW_HEIGHT + 8);
+	begin(out, title, WIDTH, (int)n * ROW_HEIGHT + 8);
 	for (size_t i = 0; i < n; i++) {
 		double y = (double)i * ROW_HEIGHT + 20;
 
@@ -371,7 +380,7 @@ put_labels(
 	for (size_t i = 0; i < c->columns; i += step) {
 		double x = g->left + ((double)i + 0.5) * g->width;
 
-		if (has_room(x, c->column_label[i]))
+		if (has_room(x, c->column_label[i], WIDTH))
 			put_text(out, x, g->top - 8, "mid", c->column_label[i]);
 	}
 }
@@ -395,7 +404,8 @@ chart_grid(struct buf *out, const struct chart_grid *c)
 	for (size_t i = 0; c->most == 0 && i < c->rows * c->columns; i++)
 		if (c->value[i] > most)
 			most = c->value[i];
-	begin(out, c->title, (int)(g.top + g.height * (double)c->rows) + 8);
+	begin(out, c->title, WIDTH,
+	    (int)(g.top + g.height * (double)c->rows) + 8);
 	put_labels(out, c, &g);
 	for (size_t i = 0; i < c->rows * c->columns; i++)
 		put_cell(out, c, i, &g, most);

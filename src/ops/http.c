@@ -7,6 +7,8 @@
 #include "net/local.h"
 #include "ops/answers.h"
 #include "ops/metrics.h"
+#include "ops/page.h"
+#include "ops/page_look.h"
 #include "screen/offenders.h"
 #include "screen/session.h"
 
@@ -200,10 +202,30 @@ answer_status(const struct http *h, const struct httpd_request *request,
 		fail(reply, 500, "no memory\n");
 }
 
+static void
+answer_page(const struct http *h, const struct httpd_request *request,
+    struct httpd_reply *reply)
+{
+	struct page_facts facts = {
+	    .control = h->control, .trend = h->trend, .now = clock_wall()};
+	char text[256];
+	struct buf why;
+
+	(void)request;
+	buf_borrow(&why, text, sizeof(text));
+	(void)is_healthy(h, &why);
+	facts.trouble = buf_span(&why);
+	reply->type = "text/html; charset=utf-8";
+	reply->policy = PAGE_LOOK_POLICY;
+	if (page_write(&facts, &reply->body) < 0)
+		fail(reply, 500, "no memory\n");
+}
+
 static const struct {
 	const char *path;
 	page_fn *fn;
 } pages[] = {
+    {"/", answer_page},
     {"/metrics", answer_metrics},
     {"/healthz", answer_health},
     {"/api/status.json", answer_status},

@@ -200,7 +200,7 @@ def test_only_this_machine(ring):
 
 def test_headers(ring):
     _, port = standalone(ring)
-    for path in ("/metrics", "/healthz", "/api/status.json", "/nowhere"):
+    for path in ("/", "/metrics", "/healthz", "/api/status.json", "/nowhere"):
         headers = web.ask(port, path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
@@ -211,6 +211,27 @@ def test_headers(ring):
     assert web.ask(port, "/metrics?x=y").status == 200
     assert web.ask(port, "/%6detrics").status == 200
     assert web.ask(port, "/metrics%00").status in (200, 400, 404)
+
+
+def test_page_is_escaped(ring):
+    """What others have named is text; test_page.py has a browser look at it."""
+    evil = "<img/src=x>&quot;'\""
+    ring.lists(Zone("a.test", listed("127.0.0.3")))
+    _, port = start(
+        ring,
+        postscreen_dnsbl_sites="a.test",
+        postscreen_dnsbl_reply_map="inline:{{a.test = %s}}" % evil,
+    )
+    answer = web.ask(port, "/")
+    page = answer.body.decode()
+    assert page.count("<img") == 0
+    assert page.count("&lt;img/src=x&gt;&amp;quot;") == 1
+    assert page.count("<script>") == page.count("</script>") == 1
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert "unsafe" not in " ".join(policy)
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+    assert page.endswith("</html>\n")
 
 
 def test_methods(ring):

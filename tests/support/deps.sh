@@ -8,7 +8,8 @@ mail="postfix postfix-lmdb postfix-pcre rbldnsd python3"
 tests="libcmocka-dev clang libclang-rt-dev clang-format clang-tidy cppcheck
 	valgrind mandoc procps iproute2 python3-pytest python3-pytest-xdist
 	git lmdb-utils openssl systemd haproxy fail2ban pflogsumm nftables
-	ipset prometheus"
+	ipset prometheus chromium chromium-driver
+	fonts-dejavu-core"
 
 case "${1:-}" in
 demo) wanted="$build $mail" ;;

@@ -127,6 +127,14 @@ test_bars(void **state)
 	chart_bars(&out, &c);
 	assert_non_null(strstr(buf_str(&out), ">limit</text>"));
 	assert_non_null(strstr(buf_str(&out), ">1k</text>"));
+	/* A narrow one has its edge where it says. */
+	buf_reset(&out);
+	c.width = 400;
+	chart_bars(&out, &c);
+	assert_non_null(strstr(buf_str(&out), "viewBox=\"0 0 400 "));
+	assert_non_null(strstr(buf_str(&out), "x2=\"384\""));
+	assert_null(strstr(buf_str(&out), "\"944"));
+	assert_true(count(buf_str(&out), ">Fri 20 Nov</text>") <= 4);
 	buf_reset(&out);
 	chart_legend(&out, what, 2);
 	assert_int_equal(count(buf_str(&out), "<li>"), 2);
