@@ -2,9 +2,10 @@
 /* ops/logline.h - a line of a log file, read by the table that wrote it.
  *
  * doorbelld and postscreen(8) write the rows of screen/events.def, in their own
- * name or as dnsblog and tlsproxy. In front stands what a log daemon has put
- * there: "Nov 20 23:52:48 host tag[pid]: ", or the time as in ISO 8601. Of
- * smtpd(8) two lines are known, that a client is there and that it has gone.
+ * name or as dnsblog and tlsproxy; doorbelld maybe as named fields
+ * (ops/logfields.h). In front stands what a log daemon has put there:
+ * "Nov 20 23:52:48 host tag[pid]: ", or the time as in ISO 8601. Of smtpd(8) two
+ * lines are known, that a client is there and that it has gone.
  *
  * Owns:    nothing; spans point into the line.
  * Units:   milliseconds since 1970; the local time zone, where a line names

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "ops/logfields.h"
 
 /* A template is walked beside the text: what stands between two letters has to
  * be there, byte for byte, and a letter gets what is before the next of these.
@@ -484,6 +485,10 @@ logline_parse(struct span line, struct wall now, struct logline *line_r)
 	}
 	if (speaker == SPEAKER_OTHER)
 		return;
+	if (logfields_has(rest)) {
+		(void)logfields_read(rest, l);
+		return;
+	}
 	find_row(rest, speaker, false, l);
 	if (l->kind == LOGLINE_OTHER && rest.n >= CUT_LINE_MIN)
 		find_row(rest, speaker, true, l);

@@ -12,7 +12,7 @@ import pytest
 from ctl import Ctl
 from dns import Zone, listed
 from screener import ROOT
-from scripts import PASS_OLD, passes
+from scripts import PASS_NEW, PASS_OLD, greeted, passes
 from waiting import GENEROUS_S, until
 
 BAD = "127.0.0.5"
@@ -23,25 +23,33 @@ SHARED = (
 )
 
 
-def traffic(ring):
+def logged(postfix, event, address):
+    """In any form of log lines."""
+    postfix.log.wait_for(r"(?i).*%s.*\b%s\b.*" % (event, re.escape(address)))
+
+
+def traffic(ring, **own):
     """One of each; the Postfix that has seen it."""
     ring.lists(Zone("bl.test", listed(BAD)), Zone("other.test", listed(BAD)))
     postfix = ring.start(
+        own=own,
         postscreen_dnsbl_sites="bl.test*2, other.test*0",
         postscreen_dnsbl_action="enforce",
         postscreen_greet_action="enforce",
     )
-    passes(postfix, source="127.0.0.6")
-    passes(postfix, PASS_OLD, source="127.0.0.6")
+    for verdict in PASS_NEW, PASS_OLD:
+        with postfix.connect("127.0.0.6") as good:
+            greeted(good, verdict)
+            good.deliver()
     with postfix.connect("127.0.0.7") as early:
         early.send("EHLO too.early\r\n")
-        postfix.log.wait_for(r"PREGREET .*\[127\.0\.0\.7\].*")
+        logged(postfix, "pregreet", "127.0.0.7")
     with postfix.connect(BAD):
-        postfix.log.wait_for(r"DNSBL rank 2 for \[127\.0\.0\.5\].*")
+        logged(postfix, "dnsbl.rank", BAD)
     with postfix.connect("127.0.0.8") as gone:
         gone.line()
-    for source in "127.0.0.5", "127.0.0.7", "127.0.0.8":
-        postfix.log.wait_for(r"DISCONNECT \[%s\].*" % re.escape(source))
+    for source in BAD, "127.0.0.7", "127.0.0.8":
+        logged(postfix, "disconnect", source)
     return postfix
 
 
@@ -92,6 +100,21 @@ def test_the_log_of_either_screener(ring):
     lists = {entry["name"]: entry for entry in told["lists"]}
     assert lists["bl.test"]["clients"] == 1
     assert sum(lists["bl.test"]["with"]) == 1
+
+
+@pytest.mark.own
+@pytest.mark.dnsbl
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_named_fields_tell_the_same(ring, form):
+    told = of_log(traffic(ring, doorbell_log_format=form))
+    total, figures = told["total"], told["figures"]
+    assert (total["connections"], total["known"], total["new"]) == (5, 1, 1)
+    assert (total["listed"], total["early"], total["hung_up"]) == (1, 1, 1)
+    assert figures["caught_listed"] == 1 and told["unfinished"] == 0
+    assert sum(figures["waits"]) == sum(figures["hangups_early"]) == 1
+    lists = {entry["name"]: entry["clients"] for entry in told["lists"]}
+    assert lists == {"bl.test": 1, "other.test": 1}
+    assert told["smtpd"]["measured"]
 
 
 @pytest.mark.own

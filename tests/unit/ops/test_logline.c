@@ -140,6 +140,44 @@ test_every_row(void **state)
 	}
 }
 
+/* The same as named fields. */
+static void
+test_every_row_in_other_forms(void **state)
+{
+	static const enum log_form forms[] = {LOG_FORM_LOGFMT, LOG_FORM_JSON};
+	struct heard h;
+	char line[5000];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * EVENT_COUNT; i++) {
+		enum journal_event event = (enum journal_event)(i / 2);
+		struct logline l;
+
+		log_set_form(forms[i % 2]);
+		write_event(event, false, &h);
+		log_set_form(LOG_FORM_PLAIN);
+		snprintf(line, sizeof(line), "Nov 20 23:52:48 mx %s[247]: %s",
+		    program_of(h.voice), h.text);
+		l = parse(line);
+		if (l.kind != LOGLINE_EVENT || l.event != event)
+			print_error("%s\n", line);
+		assert_int_equal(l.kind, LOGLINE_EVENT);
+		assert_int_equal(l.event, event);
+		assert_int_equal(l.at_ms, 1795218768000);
+		assert_true(l.has_client);
+		assert_int_equal(l.client.addr.bytes[3], 1);
+		assert_int_equal(l.client.port, 40000);
+		if (has_letter(event, 't'))
+			assert_int_equal(l.delay_ms, 390);
+		if (has_letter(event, 'n'))
+			assert_int_equal(l.number, -42);
+		if (has_letter(event, 'i'))
+			assert_int_equal(l.listed_as.bytes[0], 127);
+		if (has_letter(event, 'w'))
+			assert_true(span_is(l.word, "word"));
+	}
+}
+
 /* No part of a line is taken for the whole, but for the end of a long one. */
 static void
 test_truncations(void **state)
@@ -310,6 +348,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_row),
+	    cmocka_unit_test(test_every_row_in_other_forms),
 	    cmocka_unit_test(test_truncations),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_lines),
