@@ -565,6 +565,7 @@ def test_explain(ring):
     assert dnsbl["shown.test"]["queries"] == 2
     assert dnsbl["shown.test"]["listed"] == 1
     assert dnsbl["shown.test"]["state"] == "used"
+    assert 0 <= dnsbl["shown.test"]["p50_ms"] <= dnsbl["shown.test"]["p99_ms"]
     assert dnsbl["quota.test"]["error_codes"] == 1
     assert "shown.test" in ctl("dnsbl")
 
@@ -724,7 +725,11 @@ def test_bash_completes(ring):
     assert completed("sessions", "--ph") == ["--phase"]
     assert completed("-c", postfix.config, "expl") == ["explain"]
     assert completed("-c", postfix.config[:-1]) == [postfix.config]
-    assert "status" in completed("")
+    with open(ROOT + "/include/ops/orders.def") as f:
+        orders = re.findall(r'(?m)^ORDER\(\w+,\s*"(\S+?)[ "]', f.read())
+    assert set(completed("")) == set(orders)
+    assert "offenders" in orders
+    assert set(completed("offenders", "--f")) == {"--format", "--for"}
 
 
 def total(ctl, name):

@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from ctl import Ctl
+from dns import Zone, listed
 from scripts import GREETING, TEASER
 
 pytestmark = pytest.mark.standalone
@@ -68,6 +70,41 @@ def test_a_reload_changes_form_and_choice(ring):
         client.expect(GREETING)
     bell.log.wait_for(r"PASS OLD \[127.0.0.6\]:\d+", after=after)
     assert bell.log.mark() == after + 1
+
+
+def test_one_name_for_a_session_everywhere(ring):
+    """In the log, in its replies, and in what doorbellctl shows."""
+    ring.lists(Zone("bl.test", listed("127.0.0.5")))
+    postfix = ring.start()
+    bell = ring.standalone(
+        postfix,
+        doorbell_log_format="json",
+        doorbell_dnsbl_sites="bl.test",
+        doorbell_dnsbl_action="enforce",
+        doorbell_reject_footer="Say $session_id; listed by $dnsbl_reasons",
+        doorbell_greet_wait="1s",
+    )
+    bell.main["doorbell_control_socket"] = bell.directory + "/control"
+    bell.start()
+    ctl = Ctl(postfix.screener, bell.file)
+    with bell.connect("127.0.0.5") as client:
+        client.expect(TEASER, GREETING)
+        client.ask("EHLO bot.test")
+        client.ask("MAIL FROM:<a@bot.test>")
+        refusal = client.ask("RCPT TO:<b@example.test>")
+        said = re.fullmatch(
+            r"550 5\.7\.1 Say (%s); listed by bl\.test" % ID, refusal.lines[-1]
+        )
+        (session,) = ctl.json("sessions")["sessions"]
+        assert session["session"] == said.group(1)
+        assert session["address"] == "127.0.0.5"
+        assert said.group(1) in ctl("sessions")
+    bell.log.wait_for('.*"event":"disconnect".*')
+    lines = [json.loads(line.text) for line in bell.log.lines]
+    story = {line["event"] for line in lines if "session" in line}
+    assert {"connect", "dnsbl_rank", "reject_rcpt", "disconnect"} <= story
+    names = {line["session"] for line in lines if "session" in line}
+    assert names == {said.group(1)}
 
 
 def test_an_event_that_nobody_knows(ring):

@@ -29,6 +29,14 @@ def files(root):
     }
 
 
+def contents(root):
+    found = {}
+    for name in files(root):
+        with open(os.path.join(root, name), "rb") as f:
+            found[name] = f.read()
+    return found
+
+
 def test_install_and_uninstall(ring, tmp_path):
     root = str(tmp_path)
     make(ring.screener, "install", "DESTDIR=" + root)
@@ -49,6 +57,11 @@ def test_install_and_uninstall(ring, tmp_path):
         "usr/lib/sysusers.d/doorbell.conf",
         "usr/lib/tmpfiles.d/doorbell.conf",
     }
+    # Whatever conf/ and man/ have is somewhere, maybe by another name.
+    installed = set(contents(root).values())
+    for folder in "conf", "man":
+        for name, text in contents(os.path.join(SOURCE, folder)).items():
+            assert text in installed, name
     version = subprocess.run(
         [root + "/usr/sbin/doorbelld", "-V"], capture_output=True, text=True
     )

@@ -148,3 +148,15 @@ def test_a_postfix(ring):
         line.split() for line in planned["added"]
     ]
     assert not ask("disable")["changed"]
+
+
+def test_another_programs_port(ring):
+    postfix = ring.build()
+    postfix.program = "qmqpd"
+    postfix.configure()
+    ctl = Ctl(postfix.screener, postfix.config)
+    words = ("postfix", "status", str(postfix.port))
+    (answer,) = lines(ctl, *words, status=5)
+    assert answer["holder"] == "other" and answer["command"] == "qmqpd"
+    assert answer["runs"] is False
+    assert "qmqpd" in ctl(*words, status=5)
