@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* config/notice.h - what an admin should hear about a sound configuration.
  *
- * Unknown doorbell_ names (with the nearest known one), and settings that this
- * release does not act on yet (column `later` of params.def).
+ * Unknown doorbell_ names, with the nearest known one.
  *
  * Owns:    nothing.
  * Errors:  none; without memory a notice is left out. */

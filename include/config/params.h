@@ -26,8 +26,7 @@ struct param {
 	const char *twin;        /* SHARED: postscreen_X, else NULL */
 	const char *twin_preset; /* SHARED: the default of postscreen_X */
 	const char *min, *max;   /* "" for none; WORD: min has the words */
-	const char *later;
-	size_t offset; /* in struct config; not for PARAM_REFERRED */
+	size_t offset;           /* in struct config; not for PARAM_REFERRED */
 };
 
 #define PARAMS_PREFIX "doorbell_"

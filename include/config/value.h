@@ -6,8 +6,6 @@
 #ifndef DOORBELL_CONFIG_VALUE_H
 #define DOORBELL_CONFIG_VALUE_H
 
-#include <stdbool.h>
-
 #include "base/errtext.h"
 #include "config/config.h"
 #include "config/params.h"
@@ -16,7 +14,5 @@
  * `text` itself. */
 int value_store(const struct param *param, const char *text,
     struct config *config, struct errtext *why);
-/* Whether two texts mean the same value; false when one means nothing. */
-bool value_same(const struct param *param, const char *a, const char *b);
 
 #endif

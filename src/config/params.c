@@ -10,18 +10,18 @@
  * are some 130 rows, asked a thousand times during one load. */
 
 const struct param params_table[] = {
-#define OWN(field, type, preset, min, max, later, help)                     \
+#define OWN(field, type, preset, min, max, help)                            \
 	{PARAM_OWN, PARAM_##type, PARAMS_PREFIX #field, preset, NULL, NULL, \
-	    min, max, later, offsetof(struct config, field)},
-#define SHARED(field, type, preset, min, max, later, help)                 \
+	    min, max, offsetof(struct config, field)},
+#define SHARED(field, type, preset, min, max, help)                        \
 	{PARAM_SHARED, PARAM_##type, PARAMS_PREFIX #field,                 \
 	    "$postscreen_" #field, "postscreen_" #field, preset, min, max, \
-	    later, offsetof(struct config, field)},
+	    offsetof(struct config, field)},
 #define POSTFIX(field, type, preset, min, help)                            \
 	{PARAM_POSTFIX, PARAM_##type, #field, preset, NULL, NULL, min, "", \
-	    NULL, offsetof(struct config, postfix.field)},
+	    offsetof(struct config, postfix.field)},
 #define REFERRED(name, preset) \
-	{PARAM_REFERRED, PARAM_TEXT, name, preset, NULL, NULL, "", "", NULL, 0},
+	{PARAM_REFERRED, PARAM_TEXT, name, preset, NULL, NULL, "", "", 0},
 #define FIXED(name)
 #include "config/params.def"
 #undef OWN

@@ -173,14 +173,3 @@ value_store(const struct param *param, const char *text, struct config *config,
 		*(int64_t *)field = number;
 	return 0;
 }
-
-bool
-value_same(const struct param *param, const char *a, const char *b)
-{
-	int64_t left, right;
-
-	if (param->type == PARAM_TEXT || param->type == PARAM_RAW)
-		return strcmp(a, b) == 0;
-	return parse(param, a, &left, NULL) == 0 &&
-	       parse(param, b, &right, NULL) == 0 && left == right;
-}

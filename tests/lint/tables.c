@@ -15,12 +15,10 @@ print_row(const char *a, const char *b, const char *c, const char *d)
 static void
 print_params(void)
 {
-#define WHEN(later) ((later) != NULL ? "later" : "now")
-#define OWN(field, type, value, min, max, later, help) \
-	print_row("doorbell_" #field, value, WHEN(later), help);
-#define SHARED(field, type, value, min, max, later, help)                  \
-	print_row(                                                         \
-	    "doorbell_" #field, "$postscreen_" #field, WHEN(later), help); \
+#define OWN(field, type, value, min, max, help) \
+	print_row("doorbell_" #field, value, "own", help);
+#define SHARED(field, type, value, min, max, help)                         \
+	print_row("doorbell_" #field, "$postscreen_" #field, "own", help); \
 	print_row("postscreen_" #field, value, "inherited", "");
 #define POSTFIX(field, type, value, words, help) \
 	print_row(#field, (value) != NULL ? (value) : "-", "postfix", help);

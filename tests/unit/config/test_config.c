@@ -240,18 +240,17 @@ static const struct {
     {"far miss", "doorbell_colour_of_the_door = red\n", NULL,
 	"W main.cf:1: unknown parameter doorbell_colour_of_the_door|"},
     {"not ours", "doorbel_greet_wait = 1\npostscreen_x = 1\n", NULL, ""},
-    {"later, not in force",
+    {"a time, of what is off",
 	"postscreen_pipelining_enable = no\n"
 	"doorbell_pipelining_ttl = 4w2\n",
 	NULL,
 	"E main.cf:2: doorbell_pipelining_ttl: bad time value or unit: "
 	"\"4w2\"|"},
-    {"later, the default otherwise", "postscreen_pipelining_ttl = 720h\n", NULL,
-	""},
-    {"later, under stress", "", "doorbell_late_handoff = ${stress?yes}no\n",
+    {"the default, otherwise", "postscreen_pipelining_ttl = 720h\n", NULL, ""},
+    {"under stress", "", "doorbell_late_handoff = ${stress?yes}no\n",
 	"E doorbell.cf:1: doorbell_late_handoff: yes or no expected, not "
 	"\"yesno\"|"},
-    {"later, but inert",
+    {"ours and of smtpd",
 	"doorbell_late_handoff = no\n"
 	"doorbell_tls_cert_file = /x\n"
 	"smtpd_tls_security_level = none\n"
