@@ -149,7 +149,9 @@ on_answer(struct fdpass *pass, bool taken)
 {
 	struct replay *r = OWNER_OF(pass, struct replay, pass);
 
-	if (!taken)
+	/* Who has greeted has taken it, whatever became of the other socket;
+	 * the dialogue may be over by then. */
+	if (!taken && r->asked)
 		finish(r, REPLAY_FAILED);
 }
 
