@@ -50,12 +50,13 @@ endif
 SAN_FLAGS_asan := -fsanitize=address
 SAN_FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_FLAGS_sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all
-SAN_FLAGS_cover := --coverage
+SAN_FLAGS_cover := --coverage -fprofile-update=atomic
 # (its blocks hide from gcc that a variable was set)
 SAN_FLAGS_count := -fsanitize-coverage=trace-pc -Wno-maybe-uninitialized
 SAN_FLAGS_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 ifneq ($(SAN),)
-override CFLAGS += $(SAN_FLAGS_$(SAN)) -O1 -fno-omit-frame-pointer
+override CFLAGS += $(SAN_FLAGS_$(SAN)) -O$(if $(filter cover,$(SAN)),0,1) \
+	-fno-omit-frame-pointer
 override CPPFLAGS += -DDOORBELL_INSTRUMENTED
 override LDFLAGS += $(SAN_FLAGS_$(SAN))
 else
@@ -260,7 +261,7 @@ fuzz-run: $(FUZZ_BIN)
 cover:  ## line coverage of unit tests and scenarios
 	$Qmkdir -p build/cover && find build/cover -name '*.gcda' -delete
 	$(MAKE) SAN=cover unit replay fuzz-corpus
-	$Qtests/support/coverage.sh build/cover
+	$Q$(PYTHON) tests/support/coverage.py build/cover
 
 # SCENARIOS=fast,new5 runs some of them; BENCH_RUNS=5 takes the median of five
 # runs, BENCH_SCALE=0.2 a fifth of all counts.
