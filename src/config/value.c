@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "base/num.h"
 
 /* Postfix keeps times and most numbers in an int, so anything larger has
@@ -92,21 +93,14 @@ static int
 parse_unbounded(const struct param *param, const char *text, int64_t *number_r,
     struct errtext *why)
 {
-	switch (param->type) {
-	case PARAM_BOOL:
+	if (param->type == PARAM_BOOL)
 		return parse_bool(text, number_r, why);
-	case PARAM_TIME:
+	if (param->type == PARAM_TIME)
 		return parse_time(param, text, number_r, why);
-	case PARAM_NUMBER:
+	if (param->type == PARAM_NUMBER)
 		return parse_number(param, text, number_r, why);
-	case PARAM_WORD:
-		return parse_word(param, text, number_r, why);
-	case PARAM_TEXT:
-	case PARAM_RAW:
-		break;
-	}
-	errtext_set(why, "not a number");
-	return -1;
+	must(param->type == PARAM_WORD); /* texts are not parsed */
+	return parse_word(param, text, number_r, why);
 }
 
 static bool

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "base/num.h"
 
 /* Both versions are in haproxy's proxy-protocol.txt. Version 1 is a line like
@@ -158,8 +159,8 @@ read_endpoint(struct span in, size_t address, size_t port, bool ipv6,
 		memcpy(&in4.sin_addr, in.p + address, sizeof(in4.sin_addr));
 		memcpy(&sa, &in4, sizeof(in4));
 	}
-	if (endpoint_from_sockaddr((struct sockaddr *)&sa, out_r) < 0 ||
-	    !is_usable(&out_r->addr))
+	must(endpoint_from_sockaddr((struct sockaddr *)&sa, out_r) == 0);
+	if (!is_usable(&out_r->addr))
 		return false;
 	out_r->port = number_at(in, port);
 	return true;

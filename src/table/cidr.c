@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "table/rule.h"
 
 /* Plain rules outside of any if block, which is all of them in most tables,
@@ -84,8 +85,7 @@ make_room(struct cidr *c)
 
 	if (c->count < c->cap)
 		return 0;
-	if (cap < c->cap)
-		return errno = ENOMEM, -1;
+	must(cap > c->cap); /* a table has TABLE_FILE_MAX bytes at most */
 	rules = mem_resize(c->rules, cap, sizeof(*rules));
 	if (rules == NULL)
 		return -1;
@@ -222,15 +222,13 @@ read_line(struct cidr *c, struct rule_blocks *blocks, const struct lines *lines,
     struct load *l)
 {
 	struct span text = buf_span(&lines->text);
+	enum rule_kind kind;
 
-	switch (rule_take_kind(&text)) {
-	case RULE_IF:
+	kind = rule_take_kind(&text);
+	if (kind == RULE_IF)
 		return read_if(c, blocks, text, lines->line, l);
-	case RULE_ENDIF:
+	if (kind == RULE_ENDIF)
 		return read_endif(c, blocks, text, lines->line, l);
-	case RULE_MATCH:
-		break;
-	}
 	return read_match(c, blocks->count > 0, text, lines->line, l);
 }
 

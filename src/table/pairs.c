@@ -58,10 +58,8 @@ pairs_free(struct pairs **p)
 static struct pair *
 pair_new(struct span key, struct span value, int line)
 {
-	struct pair *pair = NULL;
+	struct pair *pair = mem_new(sizeof(*pair) + key.n + value.n + 2);
 
-	if (key.n <= TABLE_FILE_MAX && value.n <= TABLE_FILE_MAX)
-		pair = mem_new(sizeof(*pair) + key.n + value.n + 2);
 	if (pair == NULL)
 		return NULL;
 	memcpy(pair->key, key.p, key.n);

@@ -343,15 +343,13 @@ read_line(struct pattern *p, struct rule_blocks *blocks,
     const struct lines *lines, struct load *l)
 {
 	struct span text = buf_span(&lines->text);
+	enum rule_kind kind;
 
-	switch (rule_take_kind(&text)) {
-	case RULE_IF:
+	kind = rule_take_kind(&text);
+	if (kind == RULE_IF)
 		return read_if(p, blocks, text, lines->line, l);
-	case RULE_ENDIF:
+	if (kind == RULE_ENDIF)
 		return read_endif(p, blocks, text, lines->line, l);
-	case RULE_MATCH:
-		break;
-	}
 	return read_match(p, text, lines->line, l);
 }
 

@@ -121,6 +121,31 @@ test_limits(void **state)
 	buf_clear(&got);
 }
 
+/* No parameter has such a name, wherever it stands. */
+static void
+test_long_name(void **state)
+{
+	static const char *const behind[] = {"", "}", "?yes}"};
+	char name[300], text[400];
+	struct errtext why;
+	struct buf got;
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	buf_init(&got, 1000);
+	for (size_t n = 255; n <= 256; n++)
+		for (size_t i = 0; i < 3; i++) {
+			(void)snprintf(text, sizeof(text), "$%s%.*s%s",
+			    i > 0 ? "{" : "", (int)n, name, behind[i]);
+			assert_int_equal(
+			    expand_text(text, look_up, NULL, &got, &why),
+			    n == 255 ? 0 : -1);
+			if (n == 256)
+				assert_non_null(strstr(why.text, "too long"));
+		}
+	buf_clear(&got);
+}
+
 int
 main(void)
 {
@@ -128,6 +153,7 @@ main(void)
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_truncations),
 	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_long_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -53,6 +57,9 @@ static const struct {
     {"no equals", "a\nb=c\n", "!1;2:b=c;"},
     {"two words", "a b = c\n", "!1;"},
     {"no name", "= c\n", "!1;"},
+    {"no equals, long",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nb=c\n",
+	"!1;2:b=c;"},
     {"indented first line", " a = b\nc = d\n", "?1;2:c=d;"},
     {"indented first lines", " a = b\n e = f\nc = d\n", "?1;3:c=d;"},
     {"indented after a comment", "# x\n a = b\n", "?2;"},
@@ -144,6 +151,42 @@ test_read(void **state)
 	buf_clear(&got);
 }
 
+static int writer = -1;
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+	if (writer >= 0 && write(writer, "a = b\n", 6) == 6)
+		(void)close(writer);
+	writer = -1;
+}
+
+/* A signal comes while there is nothing to read yet. */
+static void
+test_interrupted(void **state)
+{
+	static const struct sigaction act = {.sa_handler = on_alarm};
+	static const struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+	char path[] = "/tmp/doorbell-fifo-XXXXXX";
+	struct errtext why;
+	struct buf got;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	writer = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(writer >= 0);
+	buf_init(&got, 4096);
+	assert_int_equal(sigaction(SIGALRM, &act, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(file_read(path, on_entry, on_bad, &got, &why), 0);
+	assert_string_equal(buf_str(&got), "1:a=b;");
+	buf_clear(&got);
+	unlink(path);
+}
+
 static void
 test_split(void **state)
 {
@@ -169,6 +212,7 @@ main(void)
 	    cmocka_unit_test(test_nul_is_reported),
 	    cmocka_unit_test(test_stops_when_told),
 	    cmocka_unit_test(test_read),
+	    cmocka_unit_test(test_interrupted),
 	    cmocka_unit_test(test_split),
 	};
 

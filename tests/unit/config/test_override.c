@@ -95,6 +95,12 @@ static const struct {
     {"a word behind", "command_count_limit=3 x",
 	"name = value expected at \"x\""},
     {"no name", "=3", "name = value expected at \"=3\""},
+    {"a long word",
+	"0123456789012345678901234567890123456789012345678901234567890123",
+	"name = value expected at"
+	" \"012345678901234567890123456789012345678901234567890123456789\""},
+    {"a name, blank, and something", "command_count_limit 3",
+	"name = value expected at \"command_count_limit 3\""},
     {"no value", "command_count_limit=",
 	"doorbell_command_count_limit: not a number: \"\""},
     {"no value, another behind", "command_count_limit = , x = 1",

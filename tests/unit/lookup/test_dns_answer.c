@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lookup/dns_answer.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -31,11 +32,25 @@ static const struct {
     {"nodata", RESOLVER_ABSENT, 0, 0, 60, NULL},
     {"nxdomain-no-soa", RESOLVER_ABSENT, 0, 0, -1, NULL},
     {"soa-least", RESOLVER_ABSENT, 0, 0, 60, NULL},
+    /* what was not asked for is not looked at */
+    {"another-name", RESOLVER_FOUND, 1, 2, 300, NULL},
+    {"another-name-alone", RESOLVER_ABSENT, 0, 0, -1, NULL},
+    {"another-class", RESOLVER_FOUND, 1, 2, 300, NULL},
+    {"text-beside", RESOLVER_FOUND, 1, 2, 300, NULL},
+    {"name-server-first", RESOLVER_ABSENT, 0, 0, 60, NULL},
+    {"soa-of-another-class", RESOLVER_ABSENT, 0, 0, -1, NULL},
+    {"nxdomain-with-address", RESOLVER_ABSENT, 0, 0, 60, NULL},
     {"truncated", RESOLVER_FAILED, 0, 0, -1, "truncated answer"},
     {"truncated-three", RESOLVER_FOUND, 3, 10, 290, NULL},
     {"truncated-nxdomain", RESOLVER_ABSENT, 0, 0, 60, NULL},
     {"servfail", RESOLVER_FAILED, 0, 0, -1, "server failure"},
     {"refused", RESOLVER_FAILED, 0, 0, -1, "query refused"},
+    {"formerr", RESOLVER_FAILED, 0, 0, -1, "format error"},
+    {"notimp", RESOLVER_FAILED, 0, 0, -1, "not implemented"},
+    {"strange-code", RESOLVER_FAILED, 0, 0, -1, "strange response code"},
+    {"chaos-question", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
+    {"alias-to-nowhere", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
+    {"authority-lies", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
     {"soa-short", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
     {"not-a-response", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
     {"no-question", RESOLVER_FAILED, 0, 0, -1, "garbled answer"},
@@ -117,12 +132,25 @@ test_every_truncation_is_garbled(void **state)
 	}
 }
 
+static void
+test_no_message_is_that_long(void **state)
+{
+	static const uint8_t byte;
+	struct resolver_answer a;
+
+	(void)state;
+	dns_answer_parse(&byte, (size_t)INT_MAX + 1, &a);
+	assert_int_equal(a.status, RESOLVER_FAILED);
+	assert_string_equal(a.why, "garbled answer");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_messages),
 	    cmocka_unit_test(test_every_truncation_is_garbled),
+	    cmocka_unit_test(test_no_message_is_that_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: fake_mem */
 #include "lookup/rules.h"
 
 #include <errno.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+
+#include "support/fake_mem.h"
 
 static struct rules *rules;
 static const struct wall now = {1000};
@@ -215,6 +218,56 @@ test_bytes(void **state)
 	    rules_decode(key_of(&note), bytes_of(&note, note.n), &back), -1);
 }
 
+static void
+test_without_memory(void **state)
+{
+	const struct rule rule = rule_for("192.0.2.0/24", false, RULE_FOR_GOOD);
+	struct rules *other = NULL;
+	long before = fake_mem_live();
+
+	(void)state;
+	rules_free(&other);
+	for (unsigned n = 0; other == NULL; n++) {
+		assert_true(n < 10);
+		assert_int_equal(fake_mem_live(), before);
+		fake_mem_fail_after(n);
+		other = rules_new();
+		fake_mem_heal();
+	}
+	fake_mem_fail_after(0);
+	assert_int_equal(rules_set(other, &rule), -1);
+	assert_int_equal(errno, ENOMEM);
+	fake_mem_heal();
+	assert_int_equal(rules_count(other), 0);
+	assert_int_equal(rules_set(other, &rule), 0);
+	rules_free(&other);
+	assert_int_equal(fake_mem_live(), before);
+}
+
+static void
+count_rule(const struct rule *rule, void *arg)
+{
+	(void)rule;
+	++*(int *)arg;
+}
+
+/* Later ones do not hide that an earlier one is due. */
+static void
+test_the_earliest_is_known(void **state)
+{
+	int gone = 0;
+
+	(void)state;
+	set("192.0.2.0/24", true, 2000);
+	set("198.51.100.0/24", true, 3000);
+	set("203.0.113.0/24", true, 1500);
+	rules_expire(rules, (struct wall){1600}, count_rule, &gone);
+	assert_int_equal(rules_count(rules), 2);
+	rules_expire(rules, (struct wall){2500}, count_rule, &gone);
+	assert_int_equal(rules_count(rules), 1);
+	assert_int_equal(gone, 2);
+}
+
 int
 main(void)
 {
@@ -225,6 +278,8 @@ main(void)
 	    TEST(test_replaced_and_removed),
 	    TEST(test_no_more_than_so_many),
 	    TEST(test_bytes),
+	    TEST(test_without_memory),
+	    TEST(test_the_earliest_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: fake_mem */
 #include "ops/json.h"
 
 #include <setjmp.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 
 #include "ops/json_value.h"
+#include "support/fake_mem.h"
 
 static const struct {
 	const char *name;
@@ -107,7 +109,7 @@ static void
 test_read_back(void **state)
 {
 	static const char text[] =
-	    " {\"a\" : \"x\\u00e4\\n\\\"\\\\\\/\\u20ac\" , \"n\":-12.75,"
+	    " \t\r\n{\"a\" : \"x\\u00e4\\n\\\"\\\\\\/\\u20ac\" , \"n\":-12.75,"
 	    "\"list\":[true,null,{},[ ]],\"a\":\"second\"} \n";
 	struct errtext why;
 	struct json_tree *tree = json_tree_new(span_str(text), &why);
@@ -147,6 +149,9 @@ static const struct {
     {"a strange escape", "\"\\x41\""},
     {"half a code", "\"\\u12\""},
     {"a wrong code", "\"\\u12g4\""},
+    {"a sign in a code", "\"\\u12-4\""},
+    {"another in a code", "\"\\u12:4\""},
+    {"no digits behind a point", "[1.x]"},
     {"an open array", "[[1]"},
     {"a wrong end", "[1}"},
     {"a word", "nul"},
@@ -190,6 +195,45 @@ test_every_truncation(void **state)
 }
 
 static void
+test_number_at_the_end(void **state)
+{
+	struct errtext why;
+	struct json_tree *tree = json_tree_new(span_str("7."), &why);
+
+	(void)state;
+	assert_non_null(tree);
+	assert_int_equal(json_tree_root(tree)->number, 7);
+	json_tree_free(&tree);
+}
+
+static void
+test_nul_behind_a_backslash(void **state)
+{
+	struct errtext why;
+
+	(void)state;
+	assert_null(json_tree_new(span_of("\"\\\0\"", 4), &why));
+}
+
+static void
+test_without_memory(void **state)
+{
+	long before = fake_mem_live();
+	struct json_tree *tree = NULL;
+	struct errtext why;
+
+	(void)state;
+	for (unsigned n = 0; tree == NULL; n++) {
+		assert_true(n < 10);
+		assert_int_equal(fake_mem_live(), before);
+		fake_mem_fail_after(n);
+		tree = json_tree_new(span_str("[1,2]"), &why);
+		fake_mem_heal();
+	}
+	json_tree_free(&tree);
+}
+
+static void
 test_bytes_that_no_text_has(void **state)
 {
 	struct errtext why;
@@ -213,6 +257,9 @@ main(void)
 	    cmocka_unit_test(test_read_back),
 	    cmocka_unit_test(test_bad),
 	    cmocka_unit_test(test_every_truncation),
+	    cmocka_unit_test(test_number_at_the_end),
+	    cmocka_unit_test(test_nul_behind_a_backslash),
+	    cmocka_unit_test(test_without_memory),
 	    cmocka_unit_test(test_bytes_that_no_text_has),
 	};
 

@@ -233,6 +233,29 @@ test_times(void **state)
 	    {"Nov 20 24:52:48", -1, false},
 	    {"2026-13-20T23:52:48Z", -1, false},
 	    {"2026-11-20T23:52:48+1", -1, false},
+	    {"2026-11-20T23:52:48+01", -1, false},
+	    {"2026-11-20T23:52:48+01:0x", -1, false},
+	    {"2026-11-20T23:52:48+24:00", -1, false},
+	    {"2026-11-20T23:52:48+01:60", -1, false},
+	    {"2026-11-20T23:52:61Z", -1, false},
+	    {"2026-11-20T23:60:48Z", -1, false},
+	    {"2026-11-20T23:52:48.Z", -1, false},
+	    {"2026-11-20T23:52:48,x", -1, false},
+	    {"2026-11-20x23:52:48Z", -1, false},
+	    {"2026-11-20 23-52:48Z", -1, false},
+	    {"2026-11-32T23:52:48Z", -1, false},
+	    {"2026-11-00T23:52:48Z", -1, false},
+	    {"2026-11-x0T23:52:48Z", -1, false},
+	    {"2026-00-20T23:52:48Z", -1, false},
+	    {"2026-x1-20T23:52:48Z", -1, false},
+	    {"2026-11x20T23:52:48Z", -1, false},
+	    {"2026x11-20T23:52:48Z", -1, false},
+	    {"202x-11-20T23:52:48Z", -1, false},
+	    {"1969-12-31T23:52:48Z", -1, false},
+	    {"Nov x0 23:52:48", -1, false},
+	    {"Nov  0 23:52:48", -1, false},
+	    {"Nov 20x23:52:48", -1, false},
+	    {"Nov 20 23:52:48.x", -1, false},
 	    {"2026-11-20T23:52Z", -1, false},
 	    {"", -1, false},
 	};
@@ -294,6 +317,33 @@ test_lines(void **state)
 	    {"something behind",
 		"postfix/postscreen[7]: DISCONNECT [192.0.2.1]:7 x",
 		LOGLINE_OTHER},
+	    {"a pid too large",
+		"postfix/postscreen[9999999999]: DISCONNECT [192.0.2.1]:7",
+		LOGLINE_OTHER},
+	    {"an open pid", "postfix/postscreen[7: DISCONNECT [192.0.2.1]:7",
+		LOGLINE_OTHER},
+	    {"smtps' smtpd", "postfix/smtps/smtpd[7]: connect from x",
+		LOGLINE_OTHER},
+	    {"a blank in the tag", "post screen: DISCONNECT [192.0.2.1]:7",
+		LOGLINE_OTHER},
+	    {"a tag that does not end",
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxx: DISCONNECT [192.0.2.1]:7",
+		LOGLINE_OTHER},
+	    {"a colon, and no port",
+		"postfix/postscreen[7]: DISCONNECT [192.0.2.1]:x",
+		LOGLINE_OTHER},
+	    {"no such wait",
+		"postfix/postscreen[7]: PREGREET 5 after x from"
+		" [192.0.2.1]:1: x",
+		LOGLINE_OTHER},
+	    {"no such count",
+		"postfix/postscreen[7]: PREGREET x after 0 from"
+		" [192.0.2.1]:1: x",
+		LOGLINE_OTHER},
 	    {"bad pid", "postfix/postscreen[x]: DISCONNECT [192.0.2.1]:7",
 		LOGLINE_OTHER},
 	    {"no tag", ": DISCONNECT [192.0.2.1]:7", LOGLINE_OTHER},
@@ -315,6 +365,27 @@ test_lines(void **state)
 			print_error("%s: %d\n", cases[i].name, (int)l.kind);
 		assert_int_equal(l.kind, cases[i].want);
 	}
+}
+
+/* What is behind the ceiling is not looked at; a priority has an end. */
+static void
+test_ends(void **state)
+{
+	static const char line[] =
+	    "Nov 20 23:52:48 mx postfix/postscreen[247]: PREGREET 9000 after 0"
+	    " from [192.0.2.1]:7: ";
+	static char longer[LOGLINE_MAX + 100];
+	struct logline l;
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer, line, strlen(line));
+	logline_parse(span_of(longer, sizeof(longer)), NOW, &l);
+	assert_int_equal(l.kind, LOGLINE_EVENT);
+	assert_true(l.text.p + l.text.n == longer + LOGLINE_MAX);
+	assert_int_equal(parse("<22").kind, LOGLINE_OTHER);
+	assert_int_equal(parse("<22>").kind, LOGLINE_OTHER);
+	assert_int_equal(parse("Nov 20 23:52:48 mx").kind, LOGLINE_OTHER);
 }
 
 static void
@@ -352,6 +423,7 @@ main(void)
 	    cmocka_unit_test(test_truncations),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_ends),
 	    cmocka_unit_test(test_fields),
 	};
 

@@ -41,6 +41,11 @@ static const struct {
     {"twice", {"status", "--json", "--json"}, NULL},
     {"unknown", {"status", "--jso"}, NULL},
     {"unknown letter", {"status", "-j"}, NULL},
+    {"a value twice", {"sessions", "--phase=a", "--phase=b"}, NULL},
+    {"the other option of a command", {"--limit=3", "sessions"},
+	"sessions --limit=3\n"},
+    {"an option and no command", {"--phase=a"}, NULL},
+    {"a DEL", {"sessions", "--phase=a\177b"}, NULL},
     {"not a command", {"stat"}, NULL},
     {"half a command", {"cache"}, NULL},
     {"too few", {"cache", "get"}, NULL},
@@ -188,6 +193,123 @@ test_letters(void **state)
 	assert_null(r.argument[0]);
 }
 
+static void
+test_more_letters(void **state)
+{
+	static const struct {
+		const char *words[4];
+		size_t n;
+		const char *config; /* NULL: refused */
+	} letters[] = {
+	    {{"-n", "postfix", "enable"}, 3, ""},
+	    {{"-c", "/etc", "postfix", "enable"}, 4, "/etc"},
+	    {{"postfix", "enable", "-nc", "/etc"}, 4, "/etc"},
+	    {{"postfix", "enable", "-nn"}, 3, NULL},
+	    {{"postfix", "enable", "-c"}, 3, NULL},
+	};
+	struct request r;
+	struct errtext why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+		int rc = request_parse(&r, letters[i].words, letters[i].n,
+		    REQUEST_HAS(CONFIG), &why);
+		const char *got = rc < 0 ? NULL : r.with[SWITCH_CONFIG];
+
+		assert_int_equal(rc, letters[i].config != NULL ? 0 : -1);
+		if (rc == 0)
+			assert_string_equal(
+			    got != NULL ? got : "", letters[i].config);
+	}
+}
+
+static void
+test_too_many_words(void **state)
+{
+	const char *words[REQUEST_ARGUMENTS_MAX + 4];
+	struct request r;
+	struct errtext why = {""};
+
+	(void)state;
+	for (size_t i = 0; i < REQUEST_ARGUMENTS_MAX + 4; i++)
+		words[i] = "status";
+	assert_int_equal(
+	    request_parse(&r, words, REQUEST_ARGUMENTS_MAX + 4, 0, &why), -1);
+	assert_string_equal(why.text, "too many words");
+	assert_int_equal(request_parse(&r, words, 0, 0, &why), 0);
+	assert_int_equal(r.order, ORDER_NONE);
+}
+
+/* Whatever does not fit is told, at each byte. */
+static void
+test_every_ceiling(void **state)
+{
+	static const char *const words[] = {"cache", "get", "--", "a \"\\b"};
+	static const char *const others[] = {
+	    "sessions", "--json", "--phase=a b", "--limit=2"};
+	static char longest[REQUEST_LINE_MAX + 10];
+	const char *const too_long[] = {"cache", "get", longest};
+	struct request r, s;
+	struct errtext why;
+	struct buf line;
+
+	(void)state;
+	assert_int_equal(request_parse(&r, words, 4, 0, &why), 0);
+	assert_int_equal(request_parse(&s, others, 4, 0, &why), 0);
+	for (size_t max = 1; max < 60; max++) {
+		buf_init(&line, max);
+		assert_int_equal(request_to_line(&r, &line, &why),
+		    max >= strlen("cache get -- \"a \\\"\\\\b\"\n") ? 0 : -1);
+		buf_reset(&line);
+		assert_int_equal(request_to_line(&s, &line, &why),
+		    max >= strlen("sessions --json --phase=\"a b\" --limit=2\n")
+			? 0
+			: -1);
+		buf_clear(&line);
+	}
+	memset(longest, 'x', sizeof(longest) - 1);
+	assert_int_equal(request_parse(&r, too_long, 3, 0, &why), 0);
+	buf_init(&line, 2 * REQUEST_LINE_MAX);
+	assert_int_equal(request_to_line(&r, &line, &why), -1);
+	assert_string_equal(why.text, "the words are too long");
+	buf_clear(&line);
+}
+
+/* What the shell may offer next. */
+static void
+test_completion(void **state)
+{
+	static const struct {
+		const char *words[3];
+		size_t n;
+		const char *has, *has_not;
+	} offers[] = {
+	    {{NULL}, 0, "sessions\n", "import\n"},
+	    {{"cache"}, 1, "import\n", "sessions\n"},
+	    {{"nothing"}, 1, "", "\n"},
+	    {{"sessions"}, 1, "--phase\n", "--dry-run\n"},
+	    {{"postfix", "enable"}, 2, "--dry-run\n", "--phase\n"},
+	};
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+		buf_init(&out, 4096);
+		request_complete(offers[i].words, offers[i].n, &out);
+		if (out.n == 0)
+			assert_int_equal(buf_add_char(&out, ' '), 0);
+		if (strstr(buf_str(&out), offers[i].has) == NULL ||
+		    strstr(buf_str(&out), offers[i].has_not) != NULL)
+			fails(offers[i].n > 0 ? offers[i].words[0] : "nothing",
+			    buf_str(&out));
+		/* Each once. */
+		if (offers[i].n == 0)
+			assert_null(strstr(
+			    strstr(buf_str(&out), "cache\n") + 1, "cache\n"));
+		buf_clear(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -197,6 +319,10 @@ main(void)
 	    cmocka_unit_test(test_every_truncation),
 	    cmocka_unit_test(test_empty_and_long_lines),
 	    cmocka_unit_test(test_letters),
+	    cmocka_unit_test(test_more_letters),
+	    cmocka_unit_test(test_too_many_words),
+	    cmocka_unit_test(test_every_ceiling),
+	    cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,29 @@ test_ceiling(void **state)
 	buf_clear(&out);
 }
 
+/* Whatever does not fit, nothing is left of it. */
+static void
+test_every_ceiling(void **state)
+{
+	static const char want[] = "\"a\\\"\\\\b\"@c";
+	struct buf out;
+
+	(void)state;
+	for (size_t max = 1; max <= sizeof(want); max++) {
+		bool fits = max >= sizeof(want) - 1;
+
+		buf_init(&out, max);
+		assert_int_equal(path_format(span_str("a\"\\b@c"), true, &out),
+		    fits ? 0 : -1);
+		check("ceiling", &out, fits ? want : "");
+		buf_clear(&out);
+	}
+	buf_init(&out, 10);
+	assert_int_equal(path_format(span_of(NULL, 0), true, &out), 0);
+	check("nobody", &out, "");
+	buf_clear(&out);
+}
+
 static void
 test_no_memory(void **state)
 {
@@ -162,6 +185,7 @@ main(void)
 	    cmocka_unit_test(test_no_colon),
 	    cmocka_unit_test(test_truncated),
 	    cmocka_unit_test(test_ceiling),
+	    cmocka_unit_test(test_every_ceiling),
 	    cmocka_unit_test(test_no_memory),
 	};
 

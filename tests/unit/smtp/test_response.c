@@ -30,6 +30,8 @@ test_whole_and_cut(void **state)
 	    {"two codes", "250-a\r\n550 b\r\n", RESPONSE_BROKEN, 0, 0},
 	    {"no code", "hello\r\n", RESPONSE_BROKEN, 0, 0},
 	    {"short", "2\r\n", RESPONSE_BROKEN, 0, 0},
+	    {"shorter", "\r\n", RESPONSE_BROKEN, 0, 0},
+	    {"digits, then none", "25x a\r\n", RESPONSE_BROKEN, 0, 0},
 	    {"too small", "120 x\r\n", RESPONSE_BROKEN, 0, 0},
 	};
 

@@ -91,6 +91,17 @@ static const struct {
 	"if 10.0.0.0/8\nif 10.1.0.0/16\n0.0.0.0/0 x\nendif\n10.0.0.0/8 y\n"
 	"endif\n0.0.0.0/0 z",
 	"12.2.1.1", "z", 0},
+    {"duplicates", "10.0.0.0/8 a\n10.0.0.0/8 b\n10.0.0.0/8 c\n10.0.0.0/8 d",
+	"10.1.0.1", "a", 0},
+    {"if alone", "if\n10.0.0.1 x", "10.0.0.1", "x", 1},
+    {"a word like if", "ifs 10.0.0.0/8\n10.0.0.1 x", "10.0.0.1", "x", 1},
+    {"brackets around too much",
+	"[0000000000000000000000000000000000000000000000000000000000::1] x",
+	"::1", "-", 1},
+    {"a long word",
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx y",
+	"::1", "-", 1},
     {"keywords in capitals", "IF 10.0.0.0/8\n10.1.0.0/16 x\nENDIF", "10.1.0.1",
 	"x", 0},
     {"if without blank", "if!10.0.0.0/8\n0.0.0.0/0 x\nendif", "11.0.0.1", "x",

@@ -61,6 +61,7 @@ static const struct {
     {"inline cidr", "cidr:{{192.0.2.0/24 reject}}", "192.0.2.1", true},
     {"behind a table", "inline:{192.0.2.1=x} 192.0.2.2", "192.0.2.2", true},
     {"ipv6 in a table", "inline:{2001:db8::1=x}", "2001:db8:0::1", true},
+    {"a hash sign within", "localhost#1 192.0.2.1", "192.0.2.1", true},
     {"names", "localhost .example.com 192.0.2.1", "192.0.2.1", true},
 };
 
@@ -169,6 +170,60 @@ test_missing_file(void **state)
 	list_free(&l);
 }
 
+/* Nobody has to listen to what is wrong with a file. */
+static void
+test_unreadable_file(void **state)
+{
+	static const struct table_options deaf = {.report = NULL};
+	static const char *const words[] = {
+	    "/tmp 192.0.2.1", "/nonexistent/x 192.0.2.1"};
+	struct complaints complaints;
+	struct errtext why;
+	struct list *l;
+
+	(void)state;
+	l = open_list(words[0], &complaints);
+	assert_int_equal(complaints.count, 1);
+	list_free(&l);
+	for (size_t i = 0; i < 2; i++) {
+		l = list_open(span_str(words[i]), &deaf, &why);
+		assert_non_null(l);
+		assert_true(has(l, "192.0.2.1"));
+		list_free(&l);
+	}
+}
+
+static void
+count_block(const struct addr_block *block, void *arg)
+{
+	(void)block;
+	++*(unsigned *)arg;
+}
+
+/* Files and tables within it, too; what is a name is no block. */
+static void
+test_each_block(void **state)
+{
+	char directory[128], path[160], words[400];
+	struct complaints complaints;
+	unsigned count = 0;
+	struct list *l;
+
+	(void)state;
+	make_directory(directory);
+	snprintf(path, sizeof(path), "%s/networks", directory);
+	write_file(
+	    path, "127.0.0.0/8 a#b [::1] # x\ncidr:{{198.51.100.0/24 x}}\n");
+	snprintf(words, sizeof(words),
+	    "192.0.2.1 localhost %s inline:{192.0.2.7=x}", path);
+	l = open_list(words, &complaints);
+	assert_true(list_each_block(l, count_block, &count));
+	assert_int_equal(count, 5);
+	list_free(&l);
+	unlink(path);
+	rmdir(directory);
+}
+
 /* A file that names itself must not recurse for ever. */
 static void
 test_depth(void **state)
@@ -250,6 +305,8 @@ main(void)
 	    cmocka_unit_test(test_bad_words),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_missing_file),
+	    cmocka_unit_test(test_unreadable_file),
+	    cmocka_unit_test(test_each_block),
 	    cmocka_unit_test(test_depth),
 	    cmocka_unit_test(test_refresh),
 	};

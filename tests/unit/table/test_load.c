@@ -116,6 +116,36 @@ test_unwrap(void **state)
 	}
 }
 
+static void
+test_inline(void **state)
+{
+	static const struct {
+		const char *in, *out; /* NULL: refused */
+	} cases[] = {
+	    {"{}", ""}, {"{{a b} {c}}", "a b\nc\n"}, {"{{a} b}", NULL},
+	    {"{{a}", NULL},
+	    {"{xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}",
+		NULL},
+	    {"{{0123456789} {0123456789}}", NULL}, /* no room */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct errtext why = {""};
+		struct buf out;
+		int rc;
+
+		buf_init(&out, 20);
+		rc = load_inline(span_str(cases[i].in), &out, &why);
+		if (rc != (cases[i].out != NULL ? 0 : -1) ||
+		    (rc < 0 && why.text[0] == '\0') ||
+		    (rc == 0 && !span_is(buf_span(&out), cases[i].out)))
+			fail_msg("%s: %s", cases[i].in, why.text);
+		buf_clear(&out);
+	}
+}
+
 static char check_arg;
 
 static int
@@ -163,6 +193,7 @@ main(void)
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_nul),
 	    cmocka_unit_test(test_unwrap),
+	    cmocka_unit_test(test_inline),
 	    cmocka_unit_test(test_complaints),
 	};
 

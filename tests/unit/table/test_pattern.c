@@ -34,6 +34,11 @@ ask(const struct pattern *p, const char *key)
 	return pattern_find(p, key, &match) == TABLE_FOUND ? match.value : "-";
 }
 
+/* More than a message quotes. */
+#define LONG                                                      \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 /* What both syntaxes have in common. */
 static const struct {
 	const char *name, *text, *key, *want;
@@ -78,6 +83,8 @@ static const struct {
     {"empty brace", "/(a)/ ${}", "a", "-", 1},
     {"huge number", "/(a)/ $99999999999999999999", "a", "-", 1},
     {"glued number", "/(a)/ $1x", "a", "-", 1},
+    {"long name", "/(a)/ ${" LONG "}", "a", "-", 1},
+    {"long text after if", "if /a/ " LONG "\n/b/ x\nendif", "ab", "x", 0},
     {"no result", "/a/", "a", "", 0},
     {"no delimiter", "/a x", "a", "-", 1},
     {"backslash at the end", "/a\\", "a", "-", 1},
@@ -159,6 +166,33 @@ test_own(void **state)
 }
 
 /* No key may stall the loop, and giving up decides nothing. */
+/* The last group that can be named, and one more. */
+static void
+test_many_groups(void **state)
+{
+	static const enum pattern_syntax both[] = {PATTERN_POSIX, PATTERN_PERL};
+	char text[600] = "/^", key[101];
+	size_t n = 2;
+	unsigned bad;
+
+	(void)state;
+	memset(key, 'y', 98);
+	memcpy(key + 98, "zx", 3);
+	for (int i = 0; i < 99; i++, n += 3)
+		memcpy(text + n, "(.)", 3);
+	memcpy(text + n, "(x)?$/ $99", 11);
+	for (size_t i = 0; i < 2; i++) {
+		struct pattern *p = read_rules(both[i], text, &bad);
+
+		assert_int_equal(bad, 0);
+		assert_string_equal(ask(p, key), "z"); /* with the x */
+		key[99] = '\0';
+		assert_string_equal(ask(p, key), "z");
+		key[99] = 'x';
+		pattern_free(&p);
+	}
+}
+
 static void
 test_evil_pattern(void **state)
 {
@@ -242,6 +276,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_shared),
 	    cmocka_unit_test(test_own),
+	    cmocka_unit_test(test_many_groups),
 	    cmocka_unit_test(test_evil_pattern),
 	    cmocka_unit_test(test_long_key),
 	    cmocka_unit_test(test_long_result),
