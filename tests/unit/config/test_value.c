@@ -102,27 +102,12 @@ test_texts(void **state)
 	assert_string_equal(why.text, "must not be empty");
 }
 
-static void
-test_same(void **state)
-{
-	(void)state;
-	assert_true(value_same(&a_time, "1m", "60s"));
-	assert_false(value_same(&a_time, "1m", "59s"));
-	assert_false(value_same(&a_time, "1x", "1x"));
-	assert_false(value_same(&a_time, "1m", "1x"));
-	assert_true(value_same(&a_word, "LOW", "low"));
-	assert_true(value_same(&a_text, "a", "a"));
-	assert_false(value_same(&a_text, "a", "A"));
-	assert_false(value_same(&raw, "1m", "60s"));
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_store),
 	    cmocka_unit_test(test_texts),
-	    cmocka_unit_test(test_same),
 	};
 
 	return cmocka_run_group_tests_name("config/value", tests, NULL, NULL);
