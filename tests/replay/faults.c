@@ -15,22 +15,33 @@
 #include "support/fake_resolver.h"
 #include "support/fake_stream.h"
 
+static struct fake_fault line_fault; /* a line after which something happens */
+static unsigned armed_kind;
+
 static const struct {
 	const char *name;
 	struct fake_fault *fault;
 	bool lasting;
 	enum fdpass_result result; /* of hand-offs */
+	enum faults_event event;   /* of lines */
 } kinds[] = {
-    {"an allocation", &fake_mem_fault, false, 0},
-    {"all allocations from one on", &fake_mem_fault, true, 0},
-    {"a timer or watch", &fake_loop_fault, false, 0},
-    {"a stream", &fake_stream_fault, false, 0},
-    {"a hand-off (not sent)", &fake_fdpass_fault, false, FDPASS_NOT_SENT},
-    {"a hand-off (busy)", &fake_fdpass_fault, false, FDPASS_BUSY},
-    {"a hand-off (no server)", &fake_fdpass_fault, false, FDPASS_NO_SERVER},
-    {"hand-offs from one on", &fake_fdpass_fault, true, FDPASS_NOT_SENT},
-    {"a question", &fake_resolver_fault, false, 0},
-    {"all questions from one on", &fake_resolver_fault, true, 0},
+    {"an allocation fails", &fake_mem_fault, false, 0, 0},
+    {"all allocations from one on fail", &fake_mem_fault, true, 0, 0},
+    {"a timer or watch fails", &fake_loop_fault, false, 0, 0},
+    {"a stream fails", &fake_stream_fault, false, 0, 0},
+    {"a hand-off (not sent) fails", &fake_fdpass_fault, false, FDPASS_NOT_SENT,
+	0},
+    {"a hand-off (busy) fails", &fake_fdpass_fault, false, FDPASS_BUSY, 0},
+    {"a hand-off (no server) fails", &fake_fdpass_fault, false,
+	FDPASS_NO_SERVER, 0},
+    {"hand-offs from one on fail", &fake_fdpass_fault, true, FDPASS_NOT_SENT,
+	0},
+    {"a question fails", &fake_resolver_fault, false, 0, 0},
+    {"all questions from one on fail", &fake_resolver_fault, true, 0, 0},
+    {"shutdown after a line", &line_fault, false, 0, FAULTS_SHUTDOWN},
+    {"drain after a line", &line_fault, false, 0, FAULTS_DRAIN},
+    {"the clock jumps on", &line_fault, false, 0, FAULTS_CLOCK_FORTH},
+    {"the clock jumps back", &line_fault, false, 0, FAULTS_CLOCK_BACK},
 };
 
 enum { KIND_COUNT = sizeof(kinds) / sizeof(*kinds) };
@@ -54,6 +65,7 @@ faults_arm(unsigned kind, unsigned long at)
 	for (unsigned i = 0; i < KIND_COUNT; i++)
 		*kinds[i].fault =
 		    (struct fake_fault){.armed = true, .at = ULONG_MAX};
+	armed_kind = kind;
 	if (at == 0)
 		return;
 	*kinds[kind].fault = (struct fake_fault){
@@ -65,6 +77,14 @@ unsigned long
 faults_calls(unsigned kind)
 {
 	return kinds[kind].fault->calls;
+}
+
+enum faults_event
+faults_after_line(void)
+{
+	if (!fake_fault_strikes(&line_fault))
+		return FAULTS_NOTHING;
+	return kinds[armed_kind].event;
 }
 
 void

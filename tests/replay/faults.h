@@ -29,6 +29,15 @@ void faults_arm(unsigned kind, unsigned long at);
 void faults_disarm(void);
 /* Calls of this kind since they were armed. */
 unsigned long faults_calls(unsigned kind);
+/* What happens of itself after a line of the scenario has been played. */
+enum faults_event {
+	FAULTS_NOTHING,
+	FAULTS_SHUTDOWN,    /* the daemon has to end at once */
+	FAULTS_DRAIN,       /* it is to end when all have gone */
+	FAULTS_CLOCK_FORTH, /* somebody sets the date */
+	FAULTS_CLOCK_BACK,
+};
+enum faults_event faults_after_line(void);
 /* What the test itself does never fails. */
 void faults_suspend(bool suspended);
 

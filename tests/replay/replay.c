@@ -35,8 +35,9 @@ enum {
 	LOG_MAX = 4 * 1024 * 1024,
 	LOG_FIRST = 4096, /* room for lines about memory that is gone */
 	LINE_MAX_BYTES = 8192,
-	LINES_MAX = 4096,          /* of a file */
-	LONG_TIME_MS = 3600 * 1000 /* all waits of ours are over */
+	LINES_MAX = 4096,           /* of a file */
+	LONG_TIME_MS = 3600 * 1000, /* all waits of ours are over */
+	CLOCK_JUMP_S = 10 * 366 * 86400
 };
 
 struct word {
@@ -79,7 +80,10 @@ struct play {
 	unsigned long at; /* 0: none fails yet, they are counted */
 	struct outcome without, outcome;
 	unsigned long faults;
-	bool guilty; /* what came of the fault may not be */
+	bool guilty;      /* what came of the fault may not be */
+	bool no_doors;    /* nobody comes any more */
+	bool is_empty;    /* and all who were there have gone */
+	bool is_shut_out; /* the last one to connect found no door */
 };
 
 static void complain(struct play *p, const char *format, ...)
@@ -111,7 +115,7 @@ accuse(struct play *p, const char *format, ...)
 
 	fprintf(stderr, "%s:%d: %s: ", p->file, p->line, p->name);
 	if (p->is_faulty && p->at > 0)
-		fprintf(stderr, "%s fails, %lu: ", faults_name(p->kind), p->at);
+		fprintf(stderr, "%s, %lu: ", faults_name(p->kind), p->at);
 	va_start(ap, format);
 	vfprintf(stderr, format, ap);
 	va_end(ap);
@@ -306,6 +310,8 @@ expect_the_end(struct play *p)
 	check_sum(p);
 	if (screen_session_count(p->screen) > 0)
 		accuse(p, "a session stays when all have gone");
+	if (p->screen->on_empty != NULL && !p->is_empty)
+		accuse(p, "nobody says that all have gone");
 	if (p->at > 0 && !outcome_is_allowed(&p->outcome, &p->without, &why))
 		accuse(p, "%s", why.text);
 }
@@ -341,6 +347,7 @@ drop_curtain(struct play *p)
 	p->played += !p->is_faulty;
 	p->failed += p->broken && !p->is_faulty;
 	p->broken = false;
+	p->no_doors = p->is_empty = p->is_shut_out = false;
 	p->name[0] = '\0';
 }
 
@@ -417,6 +424,10 @@ do_connect(struct play *p, struct word *w, size_t n)
 	struct endpoint client = {.port = (uint16_t)(40000 + p->guest_count)};
 	struct endpoint server = {.port = 25};
 
+	if (p->no_doors) {
+		p->is_shut_out = true;
+		return;
+	}
 	(void)addr_parse(span_str("198.51.100.25"), &server.addr);
 	if (p->guest_count == LABELS_MAX ||
 	    addr_parse(span_str(w[0].text), &client.addr) < 0) {
@@ -452,6 +463,8 @@ take_guest(struct play *p, struct word **w, size_t *n)
 		(*n)--;
 		return g;
 	}
+	if (p->is_shut_out)
+		return NULL;
 	if (p->guest_count > 0)
 		return &p->guests[p->guest_count - 1];
 	complain(p, "nobody has connected");
@@ -979,6 +992,43 @@ parse_moment(const char *text, int64_t *ms)
 }
 
 static void
+on_empty(struct screen *screen, void *arg)
+{
+	struct play *p = arg;
+
+	(void)screen;
+	p->is_empty = true;
+}
+
+static void
+happen(struct play *p, enum faults_event event)
+{
+	struct wall now = clock_wall();
+
+	switch (event) {
+	case FAULTS_NOTHING:
+		return;
+	case FAULTS_SHUTDOWN:
+		p->no_doors = true;
+		screen_shut(p->screen);
+		break;
+	case FAULTS_DRAIN:
+		p->no_doors = true;
+		screen_drain(p->screen, on_empty, p);
+		break;
+	case FAULTS_CLOCK_FORTH:
+		fake_clock_set_wall(wall_after(now, CLOCK_JUMP_S));
+		break;
+	case FAULTS_CLOCK_BACK:
+		fake_clock_set_wall(wall_after(now, -CLOCK_JUMP_S));
+		break;
+	}
+	settle(p);
+	if (event == FAULTS_SHUTDOWN && screen_session_count(p->screen) > 0)
+		accuse(p, "a session stays");
+}
+
+static void
 play_moment(struct play *p, struct word *w, size_t n)
 {
 	int64_t ms;
@@ -996,6 +1046,8 @@ play_moment(struct play *p, struct word *w, size_t n)
 	run_verb(p, actions, w + 1, n - 1);
 	settle(p);
 	check_sum(p);
+	if (p->is_faulty && strcmp(w[1].text, "expect") != 0)
+		happen(p, faults_after_line());
 }
 
 static void
