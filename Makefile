@@ -156,6 +156,14 @@ $(BENCH_BIN): $B/%: $B/%.o $B/tests/bench/kit.o $(LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Loaded into a running doorbelld by tests/integration/test_nth_call.py.
+NTH_CALL := $B/tests/support/nth_call.so
+$(NTH_CALL): tests/support/nth_call.c tests/support/nth_call.def
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$Q$(CC) -std=c11 -D_GNU_SOURCE -Iinclude -Itests -O1 -g -fPIC -shared \
+		-o $@ $< -ldl
+
 -include $(shell find build -name '*.d' 2>/dev/null)
 
 # --- tests ------------------------------------------------------------------
@@ -196,7 +204,7 @@ parity: all $B/tests/support/table_query  ## same answers as postconf(1) and pos
 	$QDOORBELLD=$B/doorbelld $(PYTHON) tests/parity/postconf.py
 	$Q$(PYTHON) tests/parity/postmap.py $B/tests/support/table_query
 
-integration: all $(BENCH_BIN)  ## a real Postfix and a real rbldnsd (root)
+integration: all $(BENCH_BIN) $(NTH_CALL)  ## a real Postfix and a real rbldnsd (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
 		$(PYTHON) -m pytest -q -n $(JOBS) tests/integration
 

@@ -27,6 +27,10 @@ struct loop;
 
 struct loop *loop_new(void);
 void loop_free(struct loop **loop);
+/* Where libevent's own warnings go, for all loops of the process; NULL: to
+ * stderr. What it warns of fails as well. */
+typedef void loop_voice_fn(int severity, const char *text);
+void loop_set_voice(loop_voice_fn *say);
 /* Run until loop_stop(), or until nothing is left to wait for; 0, or -1 when
  * the kernel's poll broke. */
 int loop_run(struct loop *loop);

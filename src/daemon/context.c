@@ -238,6 +238,14 @@ open_doors(struct doorbell *d, struct errtext *why)
 }
 
 /* All that needs root, or files outside a chroot. */
+/* What it warns of fails, and is dealt with where that shows. */
+static void
+on_library_warning(int severity, const char *text)
+{
+	(void)severity;
+	log_warning("event library: %s", text);
+}
+
 static int
 build_privileged(
     struct doorbell *d, struct jail_user *user, struct errtext *why)
@@ -254,6 +262,7 @@ build_privileged(
 		errtext_set(why, "event loop: %s", strerror(errno));
 		return -1;
 	}
+	loop_set_voice(on_library_warning);
 	if ((d->shelf = shelf_new()) == NULL) {
 		errtext_set(why, "%s", strerror(errno));
 		return -1;

@@ -174,6 +174,12 @@ loop_free(struct loop **loop)
 	*loop = NULL;
 }
 
+void
+loop_set_voice(loop_voice_fn *say)
+{
+	event_set_log_callback(say);
+}
+
 /* 0 to go on, 1 when nothing is left to wait for, -1 when polling failed. */
 static int
 loop_turn(struct loop *loop)

@@ -46,6 +46,12 @@ loop_free(struct loop **loop)
 	*loop = NULL;
 }
 
+void
+loop_set_voice(loop_voice_fn *say)
+{
+	(void)say;
+}
+
 int
 loop_run(struct loop *loop)
 {
