@@ -158,11 +158,11 @@ $(BENCH_BIN): $B/%: $B/%.o $B/tests/bench/kit.o $(LIB)
 
 # Loaded into a running doorbelld by tests/integration/test_nth_call.py.
 NTH_CALL := $B/tests/support/nth_call.so
-$(NTH_CALL): tests/support/nth_call.c tests/support/nth_call.def
+$(NTH_CALL): $(wildcard tests/support/nth_call.*)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$Q$(CC) -std=c11 -D_GNU_SOURCE -Iinclude -Itests -O1 -g -fPIC -shared \
-		-o $@ $< -ldl
+		-o $@ tests/support/nth_call.c -ldl
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 

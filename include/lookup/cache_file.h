@@ -21,7 +21,8 @@ enum cache_file_status {
 	CACHE_FILE_DONE,
 	CACHE_FILE_ABSENT, /* no such record */
 	CACHE_FILE_FULL,   /* no room in the map or on the disk; nothing done */
-	CACHE_FILE_FAILED  /* the file cannot be used any longer */
+	CACHE_FILE_NO_MEMORY, /* nothing done; the next may fare better */
+	CACHE_FILE_FAILED     /* the file cannot be used any longer */
 };
 
 struct cache_file;

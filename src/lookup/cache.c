@@ -126,6 +126,7 @@ find_stored(
 	case CACHE_FILE_DONE:
 		return true;
 	case CACHE_FILE_ABSENT:
+	case CACHE_FILE_NO_MEMORY:
 		return false;
 	default:
 		cache_writer_fail(c->writer, &why);

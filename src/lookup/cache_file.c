@@ -42,6 +42,9 @@ status_of(struct cache_file *f, int rc, const char *doing, struct errtext *why)
 	case EDQUOT:
 		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
 		return CACHE_FILE_FULL;
+	case ENOMEM:
+		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
+		return CACHE_FILE_NO_MEMORY;
 	default:
 		errtext_set(why, "%s: %s", doing, mdb_strerror(rc));
 		if (!f->only_reads && cache_env_is_unsound(rc) &&

@@ -174,6 +174,9 @@ note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
 		}
 		w->news.lost += n;
 		break;
+	case CACHE_FILE_NO_MEMORY:
+		w->news.lost += n;
+		break;
 	default:
 		note_failure(w, why);
 		w->news.lost += n;

@@ -19,7 +19,7 @@ CALLS = re.findall(
 )
 MEMORY = ("malloc", "calloc", "realloc", "posix_memalign")
 
-# struct orders: is_armed, call, at, lasting, error, calls; live
+# struct nth_call_orders: is_armed, call, at, lasting, error, calls; live
 ORDERS = struct.Struct("=6I")
 LIVE = struct.Struct("=q")
 

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Loaded before a program (LD_PRELOAD): one of its calls of the C library fails,
- * its own or one of a library's, and its time runs faster.
- *
- * Which call that is the test says in a file that both have mapped
- * (NTH_CALL_FILE): struct orders. Nothing is asked of the kernel that the program
- * did not ask for, so that a sandbox has nothing against it.
- *
- * NTH_CALL_SPEED is how many times faster the monotonic clock runs; every wait
- * that is told to the kernel is made as much shorter. */
+#undef _FORTIFY_SOURCE /* some of these are inline with it */
+#include "support/nth_call.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,29 +24,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum call {
-#define CALL(name) CALL_##name,
-#include "support/nth_call.def"
-#undef CALL
-	CALL_COUNT
-};
+/* The C library's own declarations have transparent unions, and dlsym() returns
+ * functions. */
+#pragma GCC diagnostic ignored "-Wpedantic"
 
-struct orders {
-	_Atomic uint32_t is_armed;
-	_Atomic uint32_t call;    /* which one fails ... */
-	_Atomic uint32_t at;      /* the how-many-th, from 1 */
-	_Atomic uint32_t lasting; /* and all behind it */
-	_Atomic uint32_t error;
-	_Atomic uint32_t calls; /* of this one, since it was armed */
-	_Atomic int64_t live;   /* blocks of memory */
-};
+/* Nothing is asked of the kernel that the program did not ask for, so that a
+ * sandbox has nothing against it. Where a wait is told to the kernel it is made
+ * as much shorter as the clock runs faster. */
 
-static struct orders *orders;
+static struct nth_call_orders *orders;
 static int64_t speed = 1;
 static struct timespec began;
 
 static bool
-strikes(enum call call)
+strikes(enum nth_call call)
 {
 	uint32_t n;
 
@@ -86,7 +71,42 @@ find(const char *name)
 	return p;
 }
 
+/* --- the test's side, when it is the same program ----------------------------- */
+void
+nth_call_arm(enum nth_call call, uint32_t at, int error)
+{
+	static struct nth_call_orders here;
+
+	orders = &here;
+	orders->is_armed = 0;
+	orders->call = (uint32_t)call;
+	orders->at = at;
+	orders->error = (uint32_t)error;
+	orders->calls = 0;
+	orders->is_armed = 1;
+}
+
+uint32_t
+nth_call_disarm(void)
+{
+	orders->is_armed = 0;
+	return orders->calls;
+}
+
+const char *
+nth_call_name(enum nth_call call)
+{
+	static const char *const names[] = {
+#define CALL(name) #name,
+#include "support/nth_call.def"
+#undef CALL
+	};
+
+	return names[call];
+}
+
 /* --- memory ------------------------------------------------------------------ */
+#ifndef DOORBELL_INSTRUMENTED /* a sanitizer has its own */
 /* dlsym() allocates, so the names under which glibc exports them. */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
@@ -140,6 +160,8 @@ free(void *p)
 	count_live(p == NULL ? 0 : -1);
 	__libc_free(p);
 }
+
+#endif
 
 /* --- calls that just fail ------------------------------------------------------ */
 #define FAILING(type, name, params, args)      \

@@ -89,11 +89,33 @@ room_is_looked_for_again(void **state)
 	cache_writer_free(&w);
 }
 
+/* A batch is lost by it, and no more. */
+static void
+short_memory_is_no_failure(void **state)
+{
+	struct cache_writer *w = cache_writer_new();
+	struct cache_news news;
+
+	(void)state;
+	assert_non_null(w);
+	assert_int_equal(cache_writer_start(w, NULL), 0);
+	fake_cache_file_answer(CACHE_FILE_NO_MEMORY);
+	news = news_of_a_batch(w);
+	assert_int_equal(news.lost, CACHE_BATCH_MAX);
+	assert_false(news.full || news.failed || cache_writer_has_failed(w));
+	fake_cache_file_answer(CACHE_FILE_DONE);
+	news = news_of_a_batch(w);
+	assert_int_equal(news.stored, CACHE_BATCH_MAX);
+	cache_writer_stop(w, NULL);
+	cache_writer_free(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(room_is_looked_for_again),
+	    cmocka_unit_test(short_memory_is_no_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
