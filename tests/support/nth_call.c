@@ -51,13 +51,6 @@ strikes(enum nth_call call)
 	return true;
 }
 
-static void
-count_live(int64_t n)
-{
-	if (orders != NULL)
-		atomic_fetch_add(&orders->live, n);
-}
-
 /* The C library's own function of this name. */
 #define REAL(name) ((__typeof__(&name))find(#name))
 
@@ -113,6 +106,13 @@ void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 void *__libc_memalign(size_t alignment, size_t n);
 void __libc_free(void *p);
+
+static void
+count_live(int64_t n)
+{
+	if (orders != NULL)
+		atomic_fetch_add(&orders->live, n);
+}
 
 static void *
 counted(void *p)
