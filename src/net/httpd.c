@@ -308,7 +308,7 @@ httpd_open(
 static bool
 is_fitting(int fd)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	struct sockaddr *any = (struct sockaddr *)&sa;
 	socklen_t n = sizeof(sa), size = sizeof(int);
 	struct endpoint e;
