@@ -146,6 +146,12 @@ def test_what_was_kept_equals_what_was_logged(ring):
     assert entries["bl.test"]["queries"] >= 2
     assert sum(entries["bl.test"]["latency"]) >= 2
     assert entries["bl.test"]["only"] == 1
+    recent = ctl.json("report", "--since", "2h")
+    assert recent["total"] == history["total"]
+    old = ctl.json("report", "--since=2020-01-01", "--until=2020-01-02")
+    assert old["total"]["connections"] == 0
+    page = ctl("report", "--html", "-")
+    assert "How well the lists answer" in page and "watched" in page
 
     # Another process adds to the same hours.
     passes(postfix, PASS_OLD, source="127.0.0.6")
@@ -262,3 +268,24 @@ def test_the_page_needs_nothing_beside_it(tmp_path, days, lists):
     for picture in pictures:
         title = picture.find("{http://www.w3.org/2000/svg}title")
         assert title is not None and title.text
+
+
+@pytest.mark.own
+def test_each_part_of_the_page_says_its_number(tmp_path):
+    log, page = tmp_path / "log", tmp_path / "page.html"
+    log.write_text(
+        "".join(line + "\n" for line in lines_of(20, ["a.test", "b.test"]))
+    )
+    report("--html", str(page), "--log", str(log))
+    assert re.findall("<h2[^>]*>([^<]*)", page.read_text()) == [
+        "66.7 % of 60 connections brought no mail",
+        "At most 1 came in an hour",
+        "0.0 % of those caught were caught by DNS lists alone",
+        "Half of those who hang up before the greeting have gone after 1 s",
+        "Nine of ten strangers had waited no longer than 6 s",
+        "a.test has 66.7 % of all that were tested",
+        "Which lists know the same clients",
+        "5 smtpd processes are enough for those who bring mail",
+        "There was room for everybody, and never any stress: at most 1 at a"
+        " time",
+    ]
