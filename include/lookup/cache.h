@@ -31,9 +31,10 @@
 
 #define CACHE_MAP_BYTES ((size_t)4 << 30) /* reserved, not used */
 #define CACHE_QUEUE_MAX 65536             /* records waiting for the writer */
-#define CACHE_BATCH_MAX 1000              /* records in one transaction */
-#define CACHE_BATCH_MS 250  /* the longest wait for more records */
-#define CACHE_FULL_MS 60000 /* no room: until the next try */
+#define CACHE_BATCH_MIN 1000  /* records that are worth a transaction */
+#define CACHE_BATCH_MAX 16384 /* and that go into one, if they wait */
+#define CACHE_BATCH_MS 250    /* the longest wait for more records */
+#define CACHE_FULL_MS 60000   /* no room: until the next try */
 
 struct cache_options {
 	const char *path; /* the data file; PATH-lock is beside it */

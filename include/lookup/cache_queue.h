@@ -34,12 +34,12 @@ int cache_queue_add(struct cache_queue *q, const struct cache_change *change);
 bool cache_queue_find(const struct cache_queue *q, const struct record_key *key,
     struct cache_change *change_r);
 
-/* Let up to `max` waiting changes fly, oldest first, and copy them. Nothing
- * may be flying. */
+/* Let up to `max` waiting changes fly, oldest first, and copy them. Those that
+ * fly already still do. */
 size_t cache_queue_take(
     struct cache_queue *q, struct cache_change *batch, size_t max);
-/* What was flying is done with. */
-void cache_queue_settle(struct cache_queue *q);
+/* What was flying is done with: `max` of it. True if there is more. */
+bool cache_queue_settle(struct cache_queue *q, size_t max);
 /* What was flying waits again. */
 void cache_queue_put_back(struct cache_queue *q);
 

@@ -142,8 +142,9 @@ cache_queue_take(struct cache_queue *q, struct cache_change *batch, size_t max)
 	struct item *item;
 	size_t n = 0;
 
-	must(TAILQ_EMPTY(&q->flying));
-	while (n < max && (item = TAILQ_FIRST(&q->waiting)) != NULL) {
+	/* What flies and waits came after all that did not fly yet. */
+	while (n < max && (item = TAILQ_FIRST(&q->waiting)) != NULL &&
+	       !item->is_flying) {
 		TAILQ_REMOVE(&q->waiting, item, in_waiting);
 		q->waiting_count--;
 		item->is_waiting = false;
@@ -155,17 +156,18 @@ cache_queue_take(struct cache_queue *q, struct cache_change *batch, size_t max)
 	return n;
 }
 
-void
-cache_queue_settle(struct cache_queue *q)
+bool
+cache_queue_settle(struct cache_queue *q, size_t max)
 {
 	struct item *item;
 
-	while ((item = TAILQ_FIRST(&q->flying)) != NULL) {
+	while (max-- > 0 && (item = TAILQ_FIRST(&q->flying)) != NULL) {
 		TAILQ_REMOVE(&q->flying, item, in_flying);
 		item->is_flying = false;
 		if (!item->is_waiting)
 			free_item(&item->link, q->items);
 	}
+	return !TAILQ_EMPTY(&q->flying);
 }
 
 void

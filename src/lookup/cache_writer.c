@@ -18,10 +18,17 @@
  * queue whole (the forking thread holds the mutex) and nothing else of the
  * thread's is looked at again.
  *
+ * A page of the file holds some dozens of records, and each transaction copies
+ * every page that it changes. So the more records wait, the less each of them
+ * costs; but the queue is worked off in portions, with rests in which the loop
+ * gets the mutex.
+ *
  * A full map: the batch goes back to the queue, where lookups still find it,
  * and a sweep makes room once. When the batch then does not fit either, batches
  * are dropped until a later sweep has removed something; and one batch every
  * CACHE_FULL_MS is tried, since a disk may get its room back from elsewhere. */
+
+enum { PORTION = 500, REST_NS = 20000 };
 
 enum room {
 	ROOM_ENOUGH,
@@ -156,6 +163,39 @@ note_full(struct cache_writer *w, const struct errtext *why)
 	return false;
 }
 
+/* Left open for a moment only, the mutex would be ours again before the loop
+ * has woken up. */
+static void
+rest(struct cache_writer *w)
+{
+	const struct timespec moment = {.tv_nsec = REST_NS};
+
+	unlock(w);
+	nanosleep(&moment, NULL);
+	lock(w);
+}
+
+static size_t
+take_batch(struct cache_writer *w)
+{
+	size_t n = 0, taken;
+
+	do {
+		if (n > 0)
+			rest(w);
+		taken = cache_queue_take(w->queue, w->batch + n, PORTION);
+		n += taken;
+	} while (taken == PORTION && n <= CACHE_BATCH_MAX - PORTION);
+	return n;
+}
+
+static void
+settle_batch(struct cache_writer *w)
+{
+	while (cache_queue_settle(w->queue, PORTION))
+		rest(w);
+}
+
 static void
 note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
     const struct errtext *why)
@@ -182,7 +222,7 @@ note_batch(struct cache_writer *w, enum cache_file_status status, size_t n,
 		w->news.lost += n;
 		break;
 	}
-	cache_queue_settle(w->queue);
+	settle_batch(w);
 }
 
 /* The file is slow: nobody waits for the mutex meanwhile. */
@@ -213,12 +253,12 @@ write_batch(struct cache_writer *w)
 {
 	enum cache_file_status status;
 	struct errtext why;
-	size_t n = cache_queue_take(w->queue, w->batch, CACHE_BATCH_MAX);
+	size_t n = take_batch(w);
 
 	w->oldest = clock_mono();
 	if (is_to_be_dropped(w)) {
-		cache_queue_settle(w->queue);
 		w->news.lost += n;
+		settle_batch(w);
 		return;
 	}
 	leave_for_file(w);
@@ -344,7 +384,7 @@ is_batch_due(const struct cache_writer *w)
 		return true;
 	if (w->room == ROOM_MAKING)
 		return false;
-	return waiting >= CACHE_BATCH_MAX ||
+	return waiting >= CACHE_BATCH_MIN ||
 	       mono_between(w->oldest, clock_mono()) >= CACHE_BATCH_MS;
 }
 
@@ -449,7 +489,7 @@ cache_writer_add(struct cache_writer *w, const struct cache_change *change)
 		w->news.lost++;
 	after = cache_queue_waiting(w->queue);
 	/* Between these two the writer's own wait will do. */
-	if (after != before && (after == 1 || after == CACHE_BATCH_MAX))
+	if (after != before && (after == 1 || after == CACHE_BATCH_MIN))
 		pthread_cond_signal(&w->wake);
 	unlock(w);
 	return rc;

@@ -112,7 +112,7 @@ sweep(struct cache *c)
 static void
 store_batch(struct cache *c, unsigned from)
 {
-	for (unsigned i = 0; i < CACHE_BATCH_MAX; i++) {
+	for (unsigned i = 0; i < CACHE_BATCH_MIN; i++) {
 		struct record_key key = cache_dir_key(from + i);
 		struct record r = {{{3000 + i}}};
 
@@ -126,7 +126,7 @@ has_memory(struct cache *c, unsigned from)
 {
 	struct record r;
 
-	for (unsigned i = 0; i < CACHE_BATCH_MAX; i++) {
+	for (unsigned i = 0; i < CACHE_BATCH_MIN; i++) {
 		struct record_key key = cache_dir_key(from + i);
 
 		if (!cache_find(c, &key, &r) || r.expires[0].s < 3000)
@@ -159,7 +159,7 @@ live(const struct cache_dir *d, void (*damage)(const struct cache_dir *d))
 	if (damage != NULL)
 		damage(d);
 	look_up_all(c);
-	store_batch(c, CLIENTS - CACHE_BATCH_MAX / 2);
+	store_batch(c, CLIENTS - CACHE_BATCH_MIN / 2);
 	sweep(c);
 	store_batch(c, 0);
 	works = has_memory(c, 0);

@@ -94,7 +94,7 @@ the_oldest_fly_first(void **state)
 		assert_int_equal(batch[i].record.expires[0].s, i);
 	assert_int_equal(cache_queue_count(q), 10);
 	assert_int_equal(cache_queue_waiting(q), 6);
-	cache_queue_settle(q);
+	assert_false(cache_queue_settle(q, 4));
 	assert_int_equal(cache_queue_count(q), 6);
 	assert_int_equal(cache_queue_take(q, batch, 4), 4);
 	assert_int_equal(batch[0].record.expires[0].s, 4);
@@ -119,7 +119,7 @@ a_change_beside_a_flying_one(void **state)
 	expect(q, 1, storing(1, 5, 2));
 	assert_int_equal(add(q, storing(1, 3, 4)), 0);
 	expect(q, 1, storing(1, 5, 4));
-	cache_queue_settle(q);
+	assert_false(cache_queue_settle(q, 4));
 	expect(q, 1, storing(1, 3, 4)); /* the rest is in the file */
 
 	assert_int_equal(cache_queue_take(q, batch, 4), 1);
@@ -134,10 +134,37 @@ a_change_beside_a_flying_one(void **state)
 	cache_queue_put_back(q);
 	expect(q, 1, after_forgetting(storing(1, 7, 7)));
 	assert_int_equal(cache_queue_take(q, batch, 4), 1);
-	cache_queue_settle(q);
+	assert_false(cache_queue_settle(q, 4));
 	assert_false(cache_queue_find(q, &key, &change));
 	assert_int_equal(cache_queue_count(q), 0);
 	assert_int_equal(cache_queue_take(q, batch, 4), 0);
+	cache_queue_free(&q);
+}
+
+/* The mutex is let go between portions, and the loop goes on adding. */
+static void
+a_batch_in_portions(void **state)
+{
+	struct cache_queue *q = cache_queue_new();
+	struct cache_change batch[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(add(q, storing(i, i, i)), 0);
+	assert_int_equal(cache_queue_take(q, batch, 2), 2);
+	assert_int_equal(add(q, storing(1, 8, 8)), 0);
+	assert_int_equal(add(q, storing(3, 3, 3)), 0);
+	assert_int_equal(
+	    cache_queue_take(q, batch, 4), 1); /* 1 flies already */
+	assert_int_equal(batch[0].record.expires[0].s, 2);
+	assert_true(cache_queue_settle(q, 2));
+	expect(q, 1, storing(1, 8, 8));
+	expect(q, 2, storing(2, 2, 2));
+	assert_false(cache_queue_settle(q, 2));
+	assert_int_equal(cache_queue_count(q), 2);
+	assert_int_equal(cache_queue_take(q, batch, 4), 2);
+	assert_int_equal(batch[0].record.expires[0].s, 8);
+	assert_int_equal(batch[1].record.expires[0].s, 3);
 	cache_queue_free(&q);
 }
 
@@ -214,6 +241,7 @@ main(void)
 	    cmocka_unit_test(changes_of_one_client_are_one),
 	    cmocka_unit_test(the_oldest_fly_first),
 	    cmocka_unit_test(a_change_beside_a_flying_one),
+	    cmocka_unit_test(a_batch_in_portions),
 	    cmocka_unit_test(no_memory_is_no_harm),
 	    cmocka_unit_test(the_fake_cache_is_one),
 	};

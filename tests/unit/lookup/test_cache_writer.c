@@ -22,7 +22,7 @@ news_of_a_batch(struct cache_writer *w)
 	struct cache_change change = {.key.n = 2, .store = true};
 	struct cache_news news;
 
-	for (unsigned i = 0; i < CACHE_BATCH_MAX; i++) {
+	for (unsigned i = 0; i < CACHE_BATCH_MIN; i++) {
 		change.key.bytes[0] = (uint8_t)(i >> 8);
 		change.key.bytes[1] = (uint8_t)i;
 		assert_int_equal(cache_writer_add(w, &change), 0);
@@ -33,7 +33,7 @@ news_of_a_batch(struct cache_writer *w)
 		usleep(1000);
 	}
 	cache_writer_take_news(w, &news);
-	assert_int_equal(news.stored + news.lost, CACHE_BATCH_MAX);
+	assert_int_equal(news.stored + news.lost, CACHE_BATCH_MIN);
 	return news;
 }
 
@@ -48,21 +48,21 @@ room_is_looked_for_again(void **state)
 	assert_non_null(w);
 	assert_int_equal(cache_writer_start(w, NULL), 0);
 	news = news_of_a_batch(w);
-	assert_int_equal(news.stored, CACHE_BATCH_MAX);
+	assert_int_equal(news.stored, CACHE_BATCH_MIN);
 	assert_false(news.full || news.room_again);
 
 	fake_cache_file_answer(CACHE_FILE_FULL);
 	news = news_of_a_batch(w);
 	assert_true(news.full);
 	assert_string_equal(news.why.text, "as told");
-	assert_int_equal(news.lost, CACHE_BATCH_MAX);
+	assert_int_equal(news.lost, CACHE_BATCH_MIN);
 
 	/* Room comes back unseen: not each batch is a try. */
 	tries = fake_cache_file_tries();
 	fake_cache_file_answer(CACHE_FILE_DONE);
 	fake_clock_advance(CACHE_FULL_MS - 1);
 	news = news_of_a_batch(w);
-	assert_int_equal(news.lost, CACHE_BATCH_MAX);
+	assert_int_equal(news.lost, CACHE_BATCH_MIN);
 	assert_false(news.full || news.room_again);
 	assert_int_equal(fake_cache_file_tries(), tries);
 
@@ -71,7 +71,7 @@ room_is_looked_for_again(void **state)
 	fake_clock_advance(1);
 	for (int i = 0; i < 3; i++) {
 		news = news_of_a_batch(w);
-		assert_int_equal(news.lost, CACHE_BATCH_MAX);
+		assert_int_equal(news.lost, CACHE_BATCH_MIN);
 		assert_false(news.full || news.room_again || news.failed);
 	}
 	assert_int_equal(fake_cache_file_tries(), tries + 1);
@@ -79,10 +79,10 @@ room_is_looked_for_again(void **state)
 	fake_cache_file_answer(CACHE_FILE_DONE);
 	fake_clock_advance(CACHE_FULL_MS);
 	news = news_of_a_batch(w);
-	assert_int_equal(news.stored, CACHE_BATCH_MAX);
+	assert_int_equal(news.stored, CACHE_BATCH_MIN);
 	assert_true(news.room_again);
 	news = news_of_a_batch(w);
-	assert_int_equal(news.stored, CACHE_BATCH_MAX);
+	assert_int_equal(news.stored, CACHE_BATCH_MIN);
 	assert_false(news.full || news.room_again);
 	assert_int_equal(fake_cache_file_tries(), tries + 3);
 	cache_writer_stop(w, NULL);
