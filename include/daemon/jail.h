@@ -26,6 +26,9 @@ int jail_change_root(struct errtext *why);
 int jail_become(const struct jail_user *user, struct errtext *why);
 /* Raise the soft limit on descriptors to the hard one; what it is then. */
 size_t jail_raise_descriptors(void);
+/* Have the kernel's table of them made for so many at once: before there are
+ * threads. */
+void jail_seat_descriptors(size_t limit);
 /* No core files: memory holds what clients said. */
 void jail_forbid_core(void);
 

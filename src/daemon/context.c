@@ -258,6 +258,7 @@ build_privileged(
 	    enter_queue(cfg, why) < 0)
 		return -1;
 	d->descriptor_limit = jail_raise_descriptors();
+	jail_seat_descriptors(d->descriptor_limit);
 	if ((d->loop = loop_new()) == NULL) {
 		errtext_set(why, "event loop: %s", strerror(errno));
 		return -1;
