@@ -101,11 +101,11 @@ short_memory_is_no_failure(void **state)
 	assert_int_equal(cache_writer_start(w, NULL), 0);
 	fake_cache_file_answer(CACHE_FILE_NO_MEMORY);
 	news = news_of_a_batch(w);
-	assert_int_equal(news.lost, CACHE_BATCH_MAX);
+	assert_int_equal(news.lost, CACHE_BATCH_MIN);
 	assert_false(news.full || news.failed || cache_writer_has_failed(w));
 	fake_cache_file_answer(CACHE_FILE_DONE);
 	news = news_of_a_batch(w);
-	assert_int_equal(news.stored, CACHE_BATCH_MAX);
+	assert_int_equal(news.stored, CACHE_BATCH_MIN);
 	cache_writer_stop(w, NULL);
 	cache_writer_free(&w);
 }
