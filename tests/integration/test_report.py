@@ -289,3 +289,13 @@ def test_each_part_of_the_page_says_its_number(tmp_path):
         "There was room for everybody, and never any stress: at most 1 at a"
         " time",
     ]
+    text = " ".join(report("--log", str(log)).split())
+    for part in (
+        "a.test listed 40 66.7 %",
+        "nobody else blocks 0 of these",
+        "1 - 100 a.test 2 100 - b.test",
+        "At most 1 good clients came within 10 seconds (2026-10-01). If a mail"
+        " takes so long, they need as many processes. 1, and half as many to"
+        " spare: 2; rounded up: 5 processes.",
+    ):
+        assert part in text, text
