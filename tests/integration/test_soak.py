@@ -69,8 +69,8 @@ def test_warm_up_is_no_growth():
         ([15, 15, 14, 15, 14, 15, 14, 15], False),  # with DNS, and without
         ([14, 14, 14, 14, 15, 16, 17, 18], True),
         ([14, 14, 14, 14, 15, 15, 16, 16], True),
-        ([14, 15], False),  # the miniature
-        ([14, 17], True),
+        ([14, 15, 15], False),  # the miniature: the start, and two rounds
+        ([14, 27, 27], True),
     ],
 )
 def test_descriptors_that_grow_are_seen(samples, grow):

@@ -390,8 +390,7 @@ class Soak:
             self.house.bell.pid
         ):
             self.failures.append("memory grows: %s" % self.memory)
-        fds = figures.after_warm_up(self.descriptors)
-        print("descriptors with nobody there: %s" % sorted(set(fds)))
+        print("descriptors with nobody there: %s" % self.descriptors)
         if figures.descriptors_grow(self.descriptors):
             self.failures.append("descriptors grow: %s" % self.descriptors)
         if self.house.reloads:
@@ -400,6 +399,7 @@ class Soak:
     def run(self):
         pid = self.house.bell.pid
         try:
+            self.descriptors.append(processes.descriptors(pid))
             self._known()
             print(HEAD % COLUMNS, flush=True)
             for number in itertools.count(1):
