@@ -253,6 +253,20 @@ close(int fd)
 }
 
 int
+open(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	return strikes(CALL_open)
+		   ? -1
+		   : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int
 ioctl(int fd, unsigned long request, ...)
 {
 	va_list ap;

@@ -219,6 +219,8 @@ static void
 opening_fails_well(void **state)
 {
 	static const struct fault some[] = {
+	    {CALL_open, EROFS, false},
+	    {CALL_open, EMFILE, false},
 	    {CALL_mmap, ENOMEM, false},
 	    {CALL_pwrite, ENOSPC, false},
 	    {CALL_writev, ENOSPC, false},
