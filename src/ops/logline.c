@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/must.h"
 #include "base/num.h"
 #include "ops/logfields.h"
 
@@ -282,7 +283,8 @@ take_endpoint(struct span *rest, struct endpoint *e)
 	if (rest->n < 2 || rest->p[0] != ':' || !text_is_digit(rest->p[1]))
 		return true;
 	(void)take_str(rest, ":");
-	if (!take_digits(rest, 1, 5, &port) || port > UINT16_MAX)
+	must(take_digits(rest, 1, 5, &port)); /* one is there */
+	if (port > UINT16_MAX)
 		return false;
 	e->port = (uint16_t)port;
 	return true;

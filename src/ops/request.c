@@ -291,8 +291,7 @@ add_word(struct buf *out, const char *front, const char *word)
 
 	if (has_control_bytes(word))
 		return errno = EINVAL, -1;
-	if ((out->n > 0 && buf_add_char(out, ' ') < 0) ||
-	    buf_add_str(out, front) < 0 ||
+	if (buf_add_char(out, ' ') < 0 || buf_add_str(out, front) < 0 ||
 	    (quoted && buf_add_char(out, '"') < 0) ||
 	    add_quoted(out, word) < 0 || (quoted && buf_add_char(out, '"') < 0))
 		return -1;

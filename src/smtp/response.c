@@ -14,24 +14,25 @@ line_length(struct span input)
 	return end == NULL ? 0 : (size_t)(end - input.p) + 1;
 }
 
-/* 0 when the line does not begin with a code. */
+/* 0 when the line does not begin with a code. Its LF is no digit. */
 static int
 line_code(struct span line)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < CODE_N; i++) {
-		if (i >= line.n || !text_is_digit(line.p[i]))
+		if (!text_is_digit(line.p[i]))
 			return 0;
 		code = code * 10 + (line.p[i] - '0');
 	}
 	return code;
 }
 
+/* Of a line with a code: behind that there is the LF at least. */
 static bool
 is_last(struct span line)
 {
-	return line.n < LINE_N_MIN || line.p[CODE_N] != '-';
+	return line.p[CODE_N] != '-';
 }
 
 enum response_result

@@ -288,7 +288,7 @@ compare_rules(const void *left, const void *right, void *rules)
 
 	if (order != 0)
 		return order;
-	return a < b ? -1 : a > b;
+	return (a > b) - (a < b);
 }
 
 /* Of several rules for the same block only the first can ever answer. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/must.h"
+
 /* A comment or an empty line between a line and its continuation does not
  * separate them: Postfix joins them, and tables in the field rely on it. The
  * white space that opens a continuation stays, the newline goes. */
@@ -144,8 +146,10 @@ lines_next(struct lines *lines, struct load *l)
 	}
 	while (text->n > 0 && text_is_space(text->p[text->n - 1]))
 		text->n--;
-	if (rc < 0 || (text->n > 0 && buf_str(text) == NULL))
+	if (rc < 0)
 		return -1;
+	must(text->n == 0 ||
+	     buf_str(text) != NULL); /* it keeps room for a NUL */
 	return text->n > 0;
 }
 

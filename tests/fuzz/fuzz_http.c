@@ -148,8 +148,16 @@ take(struct span *in, char c)
 	*in = span_of(in->p + 1, in->n - 1);
 }
 
-/* "HTTP/1.1 200 OK": the version is the one that the client has named, as a
- * char of libevent's, which may be below 0. */
+static void
+take_version(struct span *in)
+{
+	if (span_has_prefix(*in, "-"))
+		take(in, '-');
+	(void)take_number(in);
+}
+
+/* "HTTP/1.1 200 OK": libevent names the version that the client has named, and
+ * does not mind one that is below 0. */
 static int
 check_status(struct span line)
 {
@@ -157,11 +165,9 @@ check_status(struct span line)
 
 	must(span_has_prefix(line, "HTTP/"));
 	line = span_of(line.p + 5, line.n - 5);
-	(void)take_number(&line);
+	take_version(&line);
 	take(&line, '.');
-	if (span_has_prefix(line, "-"))
-		take(&line, '-');
-	(void)take_number(&line);
+	take_version(&line);
 	take(&line, ' ');
 	status = take_number(&line);
 	take(&line, ' ');

@@ -17,7 +17,7 @@ PARSERS = """
     config/expand config/file config/override config/value
     lookup/dns_answer lookup/dnsbl_spec lookup/record lookup/rules
     net/proxyhdr
-    ops/json_value ops/logline ops/request
+    ops/json_value ops/logfields ops/logline ops/request
     smtp/command smtp/line smtp/path smtp/response
     table/cidr table/list table/load table/pairs table/pattern table/perlre
     table/posixre table/rule

@@ -103,10 +103,16 @@ test_scores(void **state)
 	}
 }
 
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static const struct {
 	const char *words, *why;
 } errors[] = {
     {"=127.0.0.1", "bad DNSBL domain name in \"=127.0.0.1\""},
+    /* so much is quoted, and no more */
+    {"-" X50 X50 X50 X50 "yz",
+	"bad DNSBL domain name in \"-" X50 X50 X50
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\""},
     {"*2", "bad DNSBL domain name in \"*2\""},
     {"good.test, .bad.test", "bad DNSBL domain name in \".bad.test\""},
     {"bad..test", "bad DNSBL domain name in \"bad..test\""},

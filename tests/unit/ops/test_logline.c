@@ -314,6 +314,9 @@ test_lines(void **state)
 		LOGLINE_OTHER},
 	    {"bad address", "postfix/postscreen[7]: DISCONNECT [192.0.2]:7",
 		LOGLINE_OTHER},
+	    {"something behind, no port",
+		"postfix/postscreen[7]: DISCONNECT [192.0.2.1] xy",
+		LOGLINE_OTHER},
 	    {"something behind",
 		"postfix/postscreen[7]: DISCONNECT [192.0.2.1]:7 x",
 		LOGLINE_OTHER},
@@ -374,6 +377,9 @@ test_ends(void **state)
 	static const char line[] =
 	    "Nov 20 23:52:48 mx postfix/postscreen[247]: PREGREET 9000 after 0"
 	    " from [192.0.2.1]:7: ";
+	static const char proxy[] =
+	    "Nov 20 23:52:48 mx postfix/postscreen[247]: warning: haproxy read:"
+	    " bad: ";
 	static char longer[LOGLINE_MAX + 100];
 	struct logline l;
 
@@ -383,7 +389,16 @@ test_ends(void **state)
 	logline_parse(span_of(longer, sizeof(longer)), NOW, &l);
 	assert_int_equal(l.kind, LOGLINE_EVENT);
 	assert_true(l.text.p + l.text.n == longer + LOGLINE_MAX);
+	/* A number, or what stands before the client, is not cut. */
+	memset(longer + strlen(line) - 40, '1', 3000);
+	logline_parse(span_of(longer, 2500), NOW, &l);
+	assert_int_equal(l.kind, LOGLINE_OTHER);
+	memcpy(longer, proxy, strlen(proxy));
+	logline_parse(span_of(longer, 2500), NOW, &l);
+	assert_int_equal(l.kind, LOGLINE_OTHER);
 	assert_int_equal(parse("<22").kind, LOGLINE_OTHER);
+	logline_parse(span_str(line), (struct wall){INT64_MAX}, &l);
+	assert_int_equal(l.kind, LOGLINE_OTHER);
 	assert_int_equal(parse("<22>").kind, LOGLINE_OTHER);
 	assert_int_equal(parse("Nov 20 23:52:48 mx").kind, LOGLINE_OTHER);
 }

@@ -46,6 +46,7 @@ static const struct {
 	"sessions --limit=3\n"},
     {"an option and no command", {"--phase=a"}, NULL},
     {"a DEL", {"sessions", "--phase=a\177b"}, NULL},
+    {"another's second word", {"status", "get"}, NULL},
     {"not a command", {"stat"}, NULL},
     {"half a command", {"cache"}, NULL},
     {"too few", {"cache", "get"}, NULL},
@@ -223,6 +224,38 @@ test_more_letters(void **state)
 	}
 }
 
+/* What is for us alone is not told to the other end. */
+static void
+test_our_own_switch(void **state)
+{
+	static const char *const words[] = {"-c", "/etc", "status"};
+	struct request r;
+	struct errtext why;
+	struct buf line;
+
+	(void)state;
+	assert_int_equal(
+	    request_parse(&r, words, 3, REQUEST_HAS(CONFIG), &why), 0);
+	buf_init(&line, 100);
+	assert_int_equal(request_to_line(&r, &line, &why), 0);
+	assert_string_equal(buf_str(&line), "status\n");
+	buf_clear(&line);
+}
+
+/* Outside of quotes a backslash is one. */
+static void
+test_plain_backslash(void **state)
+{
+	struct request_room room;
+	struct request r;
+	struct errtext why;
+
+	(void)state;
+	assert_int_equal(
+	    request_from_line(&r, span_str("cache get a\\b"), &room, &why), 0);
+	assert_string_equal(r.argument[0], "a\\b");
+}
+
 static void
 test_too_many_words(void **state)
 {
@@ -320,6 +353,8 @@ main(void)
 	    cmocka_unit_test(test_empty_and_long_lines),
 	    cmocka_unit_test(test_letters),
 	    cmocka_unit_test(test_more_letters),
+	    cmocka_unit_test(test_our_own_switch),
+	    cmocka_unit_test(test_plain_backslash),
 	    cmocka_unit_test(test_too_many_words),
 	    cmocka_unit_test(test_every_ceiling),
 	    cmocka_unit_test(test_completion),

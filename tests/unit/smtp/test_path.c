@@ -156,6 +156,8 @@ test_every_ceiling(void **state)
 	buf_init(&out, 10);
 	assert_int_equal(path_format(span_of(NULL, 0), true, &out), 0);
 	check("nobody", &out, "");
+	assert_int_equal(path_format(span_str("@a:"), true, &out), 0);
+	check("a way to nobody", &out, "@a:\"\"");
 	buf_clear(&out);
 }
 

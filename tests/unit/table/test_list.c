@@ -175,8 +175,9 @@ static void
 test_unreadable_file(void **state)
 {
 	static const struct table_options deaf = {.report = NULL};
-	static const char *const words[] = {
-	    "/tmp 192.0.2.1", "/nonexistent/x 192.0.2.1"};
+	/* The last one can be opened, but there is no memory at 0. */
+	static const char *const words[] = {"/tmp 192.0.2.1",
+	    "/nonexistent/x 192.0.2.1", "/proc/self/mem 192.0.2.1"};
 	struct complaints complaints;
 	struct errtext why;
 	struct list *l;
@@ -185,7 +186,7 @@ test_unreadable_file(void **state)
 	l = open_list(words[0], &complaints);
 	assert_int_equal(complaints.count, 1);
 	list_free(&l);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		l = list_open(span_str(words[i]), &deaf, &why);
 		assert_non_null(l);
 		assert_true(has(l, "192.0.2.1"));
@@ -204,9 +205,11 @@ count_block(const struct addr_block *block, void *arg)
 static void
 test_each_block(void **state)
 {
+	static const struct table_options none = {.report = NULL};
 	char directory[128], path[160], words[400];
 	struct complaints complaints;
 	unsigned count = 0;
+	struct errtext why;
 	struct list *l;
 
 	(void)state;
@@ -219,6 +222,12 @@ test_each_block(void **state)
 	l = open_list(words, &complaints);
 	assert_true(list_each_block(l, count_block, &count));
 	assert_int_equal(count, 5);
+	list_free(&l);
+	l = list_open_words(span_str("one two"), &none, &why);
+	assert_non_null(l);
+	count = 0;
+	assert_true(list_each_block(l, count_block, &count));
+	assert_int_equal(count, 0);
 	list_free(&l);
 	unlink(path);
 	rmdir(directory);

@@ -28,7 +28,9 @@ static const char *const specs[] = {
 };
 
 static const char list_words[] =
-    "10.0.0.0/8 !static:x [::1] inline:{a=b} /nonexistent/file ::2";
+    "10.0.0.0/8 !static:x [::1] inline:{a=b} /nonexistent/file ::2 static:a"
+    " static:b static:c static:d static:e static:f static:g static:h static:i"
+    " static:j static:k static:l";
 static const char access_words[] =
     "permit_mynetworks cidr:{ {10.0.0.0/8 reject} } permit";
 

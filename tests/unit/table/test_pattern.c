@@ -72,6 +72,7 @@ static const struct {
     {"group in braces", "/^(a)/ ${1}x", "a", "ax", 0},
     {"group in parentheses", "/^(a)/ $(1)x", "a", "ax", 0},
     {"group that took no part", "/^a(b)?c/ <$1>", "ac", "<>", 0},
+    {"earlier group that took no part", "/^(x)?(a)/ <$1$2>", "a", "<a>", 0},
     {"dollar", "/a/ $$x$$", "a", "$x$", 0},
     {"dollar when negated", "!/a/ $$1", "b", "$1", 0},
     {"group when negated", "!/(a)/ $1", "b", "-", 1},
