@@ -27,7 +27,7 @@ enum { TIMEOUT_MS = 300, LONG_MS = 5000, PACKET_MAX = 4096 };
 static struct loop *loop;
 static struct loop_timer alarm_timer;
 static struct loop_watch udp;
-static int udp_fd;
+static int udp_fd, tcp_fd, talk_fd;
 static unsigned short port;
 static unsigned asked; /* questions that reached the server by UDP */
 static struct sockaddr_in last_asker;
@@ -273,20 +273,37 @@ on_udp(struct loop_watch *watch, unsigned ready)
 	answer_udp(&p, &from, from_n);
 }
 
+/* One port of both kinds. */
+static int
+bind_both(void)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr *sa = (struct sockaddr *)&sin;
+	socklen_t n = sizeof(sin);
+	int yes = 1;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (setsockopt(tcp_fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0)
+		return -1;
+	if (bind(udp_fd, sa, n) < 0 || getsockname(udp_fd, sa, &n) < 0)
+		return -1;
+	port = ntohs(sin.sin_port);
+	return bind(tcp_fd, sa, n);
+}
+
 /* By UDP only; a question by TCP is refused. */
 static int
 server_open(void)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET};
-	socklen_t n = sizeof(sin);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (udp_fd < 0 || bind(udp_fd, (struct sockaddr *)&sin, n) < 0 ||
-	    getsockname(udp_fd, (struct sockaddr *)&sin, &n) < 0)
-		return -1;
-	port = ntohs(sin.sin_port);
-	return 0;
+	for (int i = 0; i < 20; i++) {
+		if (bind_both() == 0)
+			return 0;
+		close(udp_fd);
+		close(tcp_fd);
+	}
+	return -1;
 }
 
 /* --- the world ---------------------------------------------------------- */
@@ -317,6 +334,7 @@ teardown(void **state)
 	loop_timer_stop(&alarm_timer);
 	loop_free(&loop);
 	close(udp_fd);
+	close(tcp_fd);
 	assert_int_equal(fake_mem_live(), 0);
 	return 0;
 }
@@ -527,7 +545,6 @@ test_a_truncating_list_disturbs_no_other(void **state)
 
 /* A server that says by TCP what did not fit into a datagram. */
 static struct loop_watch tcp_listening, tcp_talking;
-static int tcp_fd, talk_fd;
 static unsigned tcp_asked;
 static bool tcp_is_mute;
 
@@ -569,15 +586,9 @@ on_tcp_caller(struct loop_watch *watch, unsigned ready)
 static void
 tcp_server_open(bool is_mute)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET};
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	sin.sin_port = htons(port);
 	tcp_asked = 0;
 	tcp_is_mute = is_mute;
 	talk_fd = -1;
-	tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(tcp_fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	assert_int_equal(listen(tcp_fd, 5), 0);
 	loop_watch_init(&tcp_listening, loop, tcp_fd, on_tcp_caller);
 	assert_int_equal(loop_watch_set(&tcp_listening, LOOP_READABLE), 0);
@@ -587,7 +598,6 @@ static void
 tcp_server_close(void)
 {
 	loop_watch_set(&tcp_listening, 0);
-	close(tcp_fd);
 	if (talk_fd < 0)
 		return;
 	loop_watch_set(&tcp_talking, 0);

@@ -176,13 +176,21 @@ stop(struct loop_timer *timer)
 }
 
 static void
-tick(int ms)
+turn(int ms)
 {
 	struct loop_timer timer;
 
 	loop_timer_init(&timer, loop, stop);
 	assert_int_equal(loop_timer_start(&timer, ms), 0);
 	assert_int_equal(loop_run(loop), 0);
+}
+
+/* A turn of the loop for each millisecond, however late we come to it. */
+static void
+tick(int ms)
+{
+	for (turn(0); ms > 0; ms--)
+		turn(1);
 }
 
 /* Carry up to one chunk each way; true when anything was carried. */
