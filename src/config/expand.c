@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/must.h"
 #include "base/num.h"
 
 /* A recursive descent over spans of the text; only the branch that is taken
@@ -75,8 +74,8 @@ balanced_length(struct span in, char open, char close)
 	return 0;
 }
 
-/* Take "{text}" off the front of *rest, and the blanks around it. Within
- * braces, which is where all of this stands, each one has its partner. */
+/* Take "{text}" off the front of *rest, and the blanks around it. In
+ * parentheses, $(...), a brace need not have its partner. */
 static bool
 take_braced(struct span *rest, struct span *text_r)
 {
@@ -109,7 +108,8 @@ split_yes(struct expansion *e, struct span rest, struct span *yes_r,
 	rest = skip_blanks(rest);
 	if (!begins_with(rest, '{'))
 		return 0;
-	must(take_braced(&rest, yes_r));
+	if (!take_braced(&rest, yes_r))
+		return fail_at(e, "missing '}'", rest);
 	if (rest.n == 0)
 		return 0;
 	if (rest.p[0] != ':')
@@ -117,7 +117,8 @@ split_yes(struct expansion *e, struct span rest, struct span *yes_r,
 	*no_r = skip(rest, 1);
 	rest = skip_blanks(*no_r);
 	if (begins_with(rest, '{')) {
-		must(take_braced(&rest, no_r));
+		if (!take_braced(&rest, no_r))
+			return fail_at(e, "missing '}'", rest);
 		if (rest.n > 0)
 			return fail_at(e, "unexpected text", rest);
 	}
@@ -132,7 +133,8 @@ split_no(struct expansion *e, struct span rest, struct span *no_r)
 	rest = skip_blanks(rest);
 	if (!begins_with(rest, '{'))
 		return 0;
-	must(take_braced(&rest, no_r));
+	if (!take_braced(&rest, no_r))
+		return fail_at(e, "missing '}'", rest);
 	return rest.n == 0 ? 0 : fail_at(e, "unexpected text", rest);
 }
 
@@ -291,7 +293,8 @@ expand_comparison(struct expansion *e, struct span rest)
 	bool levels, holds;
 	int order, rc = -1;
 
-	must(take_braced(&rest, &left));
+	if (!take_braced(&rest, &left))
+		return fail_at(e, "missing '}'", rest);
 	relation = take_relation(e, &rest, &levels);
 	if (relation == NULL)
 		return -1;
