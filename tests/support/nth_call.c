@@ -280,6 +280,13 @@ ioctl(int fd, unsigned long request, ...)
 }
 
 int
+posix_fallocate(int fd, off_t at, off_t n)
+{
+	return strikes(CALL_posix_fallocate) ? errno
+					     : REAL(posix_fallocate)(fd, at, n);
+}
+
+int
 pthread_create(
     pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
 {

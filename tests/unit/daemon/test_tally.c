@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: nth_call */
 #include "daemon/tally.h"
 
 #include <stdarg.h>
@@ -6,12 +7,15 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "support/nth_call.h"
 
 struct place {
 	char directory[64];
@@ -149,6 +153,44 @@ test_left_over(void **state)
 	assert_int_equal(access(place->fresh, F_OK), -1);
 }
 
+/* No room, no memory, no descriptor: no shared numbers, and nothing half made is
+ * left. */
+static void
+test_each_call_fails_once(void **state)
+{
+	static const struct {
+		enum nth_call call;
+		int error;
+	} faults[] = {
+	    {CALL_posix_fallocate, ENOSPC},
+	    {CALL_pwrite, ENOSPC},
+	    {CALL_mmap, ENOMEM},
+	    {CALL_open, EMFILE},
+	    {CALL_open, EROFS},
+	};
+	const struct place *place = *state;
+	struct errtext why;
+	struct tally t;
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		uint32_t at = 1;
+
+		do {
+			(void)unlink(place->file);
+			nth_call_arm(faults[i].call, at, faults[i].error);
+			assert_int_equal(tally_open(&t, place->directory,
+					     (uid_t)-1, (gid_t)-1, &why),
+			    0);
+			counters_bump(&t.page->counters, COUNTER_SHED);
+			assert_int_equal(shed(&t), 1);
+			assert_true(!t.is_private || why.text[0] != '\0');
+			assert_int_not_equal(access(place->fresh, F_OK), 0);
+			tally_close(&t);
+		} while (nth_call_disarm() >= at++);
+		assert_true(at > 2);
+	}
+}
+
 static void
 test_no_file(void **state)
 {
@@ -176,6 +218,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_another_size, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_left_over, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		test_each_call_fails_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_no_file, set_up, tear_down),
 	};
 
