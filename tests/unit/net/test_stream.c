@@ -451,7 +451,7 @@ fill(void)
 		assert_int_equal(
 		    stream_write(o.stream, block, sizeof(block)), 0);
 		total += sizeof(block);
-		if (stream_unsent(o.stream) > 0)
+		for (int i = 0; i < 4 && stream_unsent(o.stream) > 0; i++)
 			run_a_while();
 	} while (stream_unsent(o.stream) == 0 && total < 10000000);
 	o.events[0] = '\0';
