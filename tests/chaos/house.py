@@ -128,8 +128,8 @@ class House:
             )
             for kind, sources, n in (
                 ("known", senders.over_and_over("127.61.0.0", 20), 3),
-                ("known-tls", senders.over_and_over("127.61.1.0", 9), 1),
-                ("known-slow", senders.over_and_over("127.61.2.0", 9), 2),
+                ("known-tls", senders.over_and_over("127.61.100.0", 9), 1),
+                ("known-slow", senders.over_and_over("127.61.120.0", 9), 2),
                 ("permitted", senders.over_and_over("127.66.0.0", 9), 1),
                 ("new", senders.one_after_another("127.60.0.0"), 4),
                 ("new-tls", senders.one_after_another("127.67.0.0"), 2),

@@ -153,6 +153,9 @@ def one_after_another(network):
 
 
 def over_and_over(network, n):
-    """A few addresses, in turns."""
-    head = network.rpartition(".")[0]
-    return itertools.cycle("%s.%d" % (head, 1 + i) for i in range(n))
+    """A few addresses, in turns: the first one of so many /24s, of which none
+    is a crowd even when nobody is known any more."""
+    head, first = network.split(".")[:2], int(network.split(".")[2])
+    return itertools.cycle(
+        ".".join(head + [str(first + i), "1"]) for i in range(n)
+    )
