@@ -43,7 +43,7 @@ struct slab {
 	size_t size;
 	size_t sheet_bytes; /* a power of two */
 	uint32_t capacity;  /* of a sheet */
-	TAILQ_HEAD(, sheet) roomy;
+	TAILQ_HEAD(slab_sheets, sheet) roomy;
 	struct sheet *empty; /* at most one; it is in `roomy` */
 	size_t sheets;
 };
