@@ -11,7 +11,7 @@ import pytest
 from ctl import Ctl
 from screener import ROOT
 from scripts import passes
-from test_ctl import plain
+from test_ctl import handed_over, plain
 from waiting import until
 
 pytestmark = pytest.mark.own
@@ -71,7 +71,10 @@ def test_every_command(ring):
         words = command.split() + words
         if words[0] == "postfix":
             words.append(str(postfix.port))
+        mark = postfix.log.mark()
         answers = lines(ctl, *words, stdin="%s\t%d" % (KNOWN, LATER))
+        if command == "postfix enable":
+            handed_over(postfix, mark, "smtpd")
         assert answers, command
         for answer in answers:
             assert set(answer) >= keys, command

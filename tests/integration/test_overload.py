@@ -190,12 +190,23 @@ def test_memory_comes_back_after_a_flood(ring):
     def memory_kb():
         return int(processes.status(pid, "RssAnon")[0])
 
+    def memory_at_rest_kb():
+        readings = [memory_kb()]
+
+        def is_the_same():
+            time.sleep(0.5)
+            readings.append(memory_kb())
+            return readings[-1] == readings[-2]
+
+        until(is_the_same, "memory that stays the same", 30)
+        return readings[-1]
+
     one_more()
     pid = postfix.screener_pid()
     if processes.has_sanitizer(pid):
         pytest.skip("a sanitizer keeps what was freed")
     for _ in range(2):
-        before = memory_kb()
+        before = memory_at_rest_kb()
         with flood(postfix, total, rate) as batches:
             while not all(b.all_came() for b in batches):
                 one_more()
