@@ -125,7 +125,8 @@ on_server(struct stream *server, enum stream_event event)
 
 	if (event == STREAM_DRAINED || event == STREAM_PEEKED)
 		return;
-	if (event != STREAM_INPUT) {
+	/* Before it is passed nobody has the other end. */
+	if (event != STREAM_INPUT || r->smtpd_end >= 0) {
 		finish(r, REPLAY_FAILED);
 		return;
 	}
