@@ -27,6 +27,12 @@
 #include "ops/http.h"
 #include "screen/screen.h"
 
+/* Belongs to daemon/cache_care. */
+struct cache_care {
+	struct mono swept_at; /* the last sweep began */
+	bool swept;
+};
+
 struct doorbell {
 	const struct options *options;
 	struct config_set *config;
@@ -35,6 +41,7 @@ struct doorbell {
 	struct tally tally;
 	struct counters *counters; /* the tally's */
 	struct cache *cache;
+	struct cache_care care;
 	struct rules *rules; /* made by hand; survive in the cache's file */
 	struct annals annals;
 	struct shelf *shelf; /* indexed tables, read at the start */
@@ -53,13 +60,11 @@ struct doorbell {
 	struct loop_signal on_hup, on_term, on_int;
 	struct loop_timer rest; /* from accepting */
 	struct loop_timer fork_retry;
-	struct mono swept_at; /* the last sweep of the cache began */
 	size_t sessions_peak; /* since memory was given back */
-	bool swept;
-	uint64_t log_drops; /* counted so far */
-	bool is_stale;      /* a changed table needs a new process */
-	bool draining;      /* accepts nothing any more */
-	bool is_child;      /* the draining process after a fork */
+	uint64_t log_drops;   /* counted so far */
+	bool is_stale;        /* a changed table needs a new process */
+	bool draining;        /* accepts nothing any more */
+	bool is_child;        /* the draining process after a fork */
 };
 
 /* On failure *why has been logged. */
