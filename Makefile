@@ -182,6 +182,7 @@ check-all:
 	$(MAKE) WERROR=1 SAN=ubsan unit replay fuzz-corpus
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) WERROR=1 scale
+	$(MAKE) WERROR=1 demo
 	$(MAKE) WERROR=1 integration
 	$(MAKE) WERROR=1 browser
 	$(MAKE) WERROR=1 SAN=sanitize integration

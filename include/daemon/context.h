@@ -31,6 +31,9 @@
 struct cache_care {
 	struct mono swept_at; /* the last sweep began */
 	bool swept;
+	bool is_down;         /* seen as not usable */
+	struct mono tried_at; /* since then, or since the last try to revive */
+	int64_t pause_ms;     /* until the next; 0: the shortest */
 };
 
 struct doorbell {

@@ -8,8 +8,8 @@
  *
  * A file that cannot be opened, or turns out to be corrupt, is set aside as
  * PATH.broken (when it is ours to rename) and a new one is begun; when that
- * fails too, the cache stays without memory: lookups find nothing, stores are
- * dropped, cache_is_usable() says no.
+ * fails too, the cache stays without memory until cache_revive(): lookups find
+ * nothing, stores are dropped, cache_is_usable() says no.
  *
  * Owns:    its environment, queue and thread.
  * Units:   seconds (wall) for expiry; map bytes are address space, the file
@@ -56,6 +56,10 @@ struct cache *cache_open(const struct cache_options *o, struct errtext *why);
 bool cache_is_usable(const struct cache *c);
 /* Start the writer: after privileges were dropped and after any fork. */
 int cache_start(struct cache *c, struct errtext *why);
+/* When the cache is not usable: try the file once more, or a new one if it was
+ * set aside. 0 when it is usable again, *why then being "" or what was set
+ * aside; -1 with *why. */
+int cache_revive(struct cache *c, struct errtext *why);
 /* Write what is queued, stop the writer, close. */
 void cache_close(struct cache **c);
 

@@ -37,6 +37,9 @@ enum cache_writer_answer cache_writer_find(struct cache_writer *w,
 /* The file cannot be used any longer; `why` becomes news, once. */
 void cache_writer_fail(struct cache_writer *w, const struct errtext *why);
 bool cache_writer_has_failed(struct cache_writer *w);
+/* End the thread of a writer that has failed, drop what waits, and be as new.
+ * -1 with EBUSY while the thread is still at the file: it is not waited for. */
+int cache_writer_begin_anew(struct cache_writer *w);
 
 void cache_writer_sweep(struct cache_writer *w, struct wall before);
 void cache_writer_take_news(struct cache_writer *w, struct cache_news *news_r);

@@ -49,6 +49,13 @@ void rules_each(struct rules *r, rules_fn *fn, void *arg);
 /* Take out what has expired, telling `fn` of each; cheap when nothing has. */
 void rules_expire(struct rules *r, struct wall now, rules_fn *fn, void *arg);
 
+/* What kept them is gone: all of them are to be kept anew. */
+void rules_lose(struct rules *r);
+/* Give those that are to be kept anew to `fn`, until it refuses one by returning
+ * -1; cheap when there is none. */
+typedef int rules_keep_fn(const struct rule *rule, void *arg);
+void rules_keep(struct rules *r, rules_keep_fn *fn, void *arg);
+
 struct record_key rules_key(const struct addr_block *block);
 /* The note that keeps a rule. */
 void rules_encode(const struct rule *rule, struct cache_note *note_r);

@@ -5,6 +5,11 @@
 
 #include "base/log.h"
 
+/* A file that has failed is mostly set aside by then, or its disk was full for a
+ * moment. One that goes on failing is tried less and less often, lest it fill
+ * the log. */
+enum { REVIVE_MIN_MS = 5000, REVIVE_MAX_MS = 10 * 60 * 1000 };
+
 static const struct config *
 config_now(const struct doorbell *d)
 {
@@ -35,6 +40,8 @@ note_news(struct doorbell *d, bool is_last)
 	if (is_last && news.sweeping)
 		log_cleanup(d, "partial", &news);
 	counters_add(d->counters, COUNTER_CACHE_DROPS, news.lost);
+	if (news.stored > 0)
+		d->care.pause_ms = 0;
 	if (news.swept)
 		log_cleanup(d, "full", &news);
 	if (news.full)
@@ -65,6 +72,59 @@ sweep_when_due(struct doorbell *d)
 	    wall_after(clock_wall(), -cfg->cache_retention_time / 1000));
 }
 
+static void
+pause(struct cache_care *care, struct mono now)
+{
+	care->tried_at = now;
+	care->pause_ms *= 2;
+	if (care->pause_ms < REVIVE_MIN_MS)
+		care->pause_ms = REVIVE_MIN_MS;
+	if (care->pause_ms > REVIVE_MAX_MS)
+		care->pause_ms = REVIVE_MAX_MS;
+}
+
+static bool
+is_revival_due(struct doorbell *d)
+{
+	struct cache_care *care = &d->care;
+	struct mono now = loop_now(d->loop);
+	bool was_down = care->is_down;
+
+	care->is_down = !cache_is_usable(d->cache);
+	if (!care->is_down)
+		return false;
+	if (was_down && mono_between(care->tried_at, now) < care->pause_ms)
+		return false;
+	pause(care, now);
+	return was_down;
+}
+
+static void
+revive_when_due(struct doorbell *d)
+{
+	const struct config *cfg = config_now(d);
+	struct errtext why;
+
+	if (d->draining || !is_revival_due(d))
+		return;
+	if (cache_revive(d->cache, &why) < 0)
+		return;
+	if (why.text[0] != '\0')
+		log_warning("cache: %s", why.text);
+	log_info("cache %s is in use again", cfg->cache_map);
+	rules_lose(d->rules);
+}
+
+static int
+keep_rule(const struct rule *rule, void *arg)
+{
+	struct doorbell *d = arg;
+	struct cache_note note;
+
+	rules_encode(rule, &note);
+	return cache_keep_note(d->cache, &note);
+}
+
 void
 cache_care_start(struct doorbell *d)
 {
@@ -79,6 +139,8 @@ cache_care_tick(struct doorbell *d)
 		return;
 	note_news(d, false);
 	sweep_when_due(d);
+	revive_when_due(d);
+	rules_keep(d->rules, keep_rule, d);
 }
 
 void

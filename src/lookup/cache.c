@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "lookup/cache_file.h"
 #include "lookup/cache_place.h"
 #include "lookup/cache_writer.h"
@@ -75,6 +76,23 @@ cache_start(struct cache *c, struct errtext *why)
 	errtext_set(why, "cannot start the cache writer: %s", strerror(errno));
 	cache_file_close(&c->file);
 	return -1;
+}
+
+int
+cache_revive(struct cache *c, struct errtext *why)
+{
+	must(!cache_is_usable(c));
+	if (c->place.dir < 0) {
+		errtext_set(why, "there is no directory for it");
+		return -1;
+	}
+	if (c->file != NULL && cache_writer_begin_anew(c->writer) < 0) {
+		errtext_set(why, "%s: %s", c->place.path, strerror(errno));
+		return -1;
+	}
+	cache_file_close(&c->file);
+	open_file(c, why);
+	return c->file != NULL && cache_start(c, why) == 0 ? 0 : -1;
 }
 
 void

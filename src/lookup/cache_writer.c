@@ -568,6 +568,40 @@ cache_writer_has_failed(struct cache_writer *w)
 	return has_failed;
 }
 
+/* All that a thread has left behind, but for the queue. */
+static void
+reset(struct cache_writer *w)
+{
+	cache_total_free(&w->adding);
+	w->has_thread = false;
+	w->has_failed = false;
+	w->is_stopping = false;
+	w->is_sweeping = false;
+	w->is_sweep_wanted = false;
+	w->is_at_file = false;
+	w->room = ROOM_ENOUGH;
+	w->is_dropping = false;
+	w->sweep.phase = SWEEP_IDLE;
+	w->file = NULL;
+}
+
+int
+cache_writer_begin_anew(struct cache_writer *w)
+{
+	bool is_at_file;
+
+	lock(w);
+	must(w->has_failed);
+	is_at_file = w->is_at_file;
+	unlock(w);
+	/* Once it is back from there, it does not go again. */
+	if (is_at_file)
+		return errno = EBUSY, -1;
+	cache_writer_stop(w, NULL);
+	reset(w);
+	return 0;
+}
+
 void
 cache_writer_sweep(struct cache_writer *w, struct wall before)
 {
@@ -631,14 +665,5 @@ cache_writer_after_fork_child(struct cache_writer *w)
 	 * before: neither of the two owns memory. */
 	must(init_locks(w) == 0);
 	cache_queue_put_back(w->queue);
-	cache_total_free(&w->adding);
-	w->has_thread = false;
-	w->is_stopping = false;
-	w->is_sweeping = false;
-	w->is_sweep_wanted = false;
-	w->is_at_file = false;
-	w->room = ROOM_ENOUGH;
-	w->is_dropping = false;
-	w->sweep.phase = SWEEP_IDLE;
-	w->file = NULL;
+	reset(w);
 }

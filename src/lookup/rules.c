@@ -16,10 +16,12 @@ struct entry {
 	struct map_link link;
 	struct record_key key;
 	struct rule rule;
+	bool is_lost; /* and to be kept anew */
 };
 
 struct rules {
 	struct map *map;
+	size_t lost;
 	uint32_t count[FAMILIES][LENGTHS];
 	struct wall earliest; /* RULE_FOR_GOOD: nothing expires */
 };
@@ -52,6 +54,7 @@ static void
 drop(struct rules *r, struct entry *entry)
 {
 	--*count_of(r, &entry->rule.block);
+	r->lost -= entry->is_lost;
 	map_remove(r->map, &entry->link);
 	mem_free(entry);
 }
@@ -201,6 +204,55 @@ rules_expire(struct rules *r, struct wall now, rules_fn *fn, void *arg)
 		return;
 	r->earliest.s = RULE_FOR_GOOD;
 	map_each(r->map, expire, &w);
+}
+
+/* --- kept anew ------------------------------------------------------------ */
+
+static void
+lose(struct map_link *link, void *arg)
+{
+	struct rules *r = arg;
+
+	OWNER_OF(link, struct entry, link)->is_lost = true;
+	r->lost++;
+}
+
+void
+rules_lose(struct rules *r)
+{
+	r->lost = 0;
+	map_each(r->map, lose, r);
+}
+
+struct keeping {
+	struct rules *rules;
+	rules_keep_fn *fn;
+	void *arg;
+	bool is_refused;
+};
+
+static void
+keep(struct map_link *link, void *arg)
+{
+	struct entry *entry = OWNER_OF(link, struct entry, link);
+	struct keeping *k = arg;
+
+	if (!entry->is_lost || k->is_refused)
+		return;
+	k->is_refused = k->fn(&entry->rule, k->arg) < 0;
+	if (k->is_refused)
+		return;
+	entry->is_lost = false;
+	k->rules->lost--;
+}
+
+void
+rules_keep(struct rules *r, rules_keep_fn *fn, void *arg)
+{
+	struct keeping k = {.rules = r, .fn = fn, .arg = arg};
+
+	if (r->lost > 0)
+		map_each(r->map, keep, &k);
 }
 
 /* --- bytes ----------------------------------------------------------------- */

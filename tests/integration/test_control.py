@@ -20,7 +20,7 @@ import processes
 from ctl import Ctl
 from dns import Zone, listed
 from screener import ROOT
-from scripts import GREETING, TEASER
+from scripts import GREETING, PASS_NEW, PASS_OLD, TEASER, passes
 from waiting import GENEROUS_S, until
 
 pytestmark = pytest.mark.own
@@ -466,6 +466,34 @@ def test_a_rule_ends(ring):
     ctl("deny", "127.0.0.3", "--for=1s")
     until(lambda: ctl.json("rules")["total"] == 0, "the end of the rule")
     greet(postfix, "127.0.0.3")
+
+
+def test_rules_outlive_a_cache_that_is_damaged(ring):
+    """The process goes on without the cache, and then with a new one."""
+    postfix, ctl = service(ring)
+    ctl("deny", "127.0.0.64/28")
+    passes(postfix, PASS_NEW, subject="new")
+    until(lambda: "127.0.0.2" in ctl("cache", "list"), "the pass on the disk")
+    pid = postfix.screener_pid()
+    path = os.path.join(postfix.data, "doorbell_cache")
+    with open(path, "r+b") as f:
+        for at in range(2 * 4096, os.path.getsize(path), 4096):
+            f.seek(at)
+            f.write(bytes(4096))
+    postfix.log.expect(r"warning: cache .*")
+    passes(postfix, PASS_NEW, subject="forgotten")
+    postfix.log.wait_for(
+        r"warning: cache .*; set aside as .*\.broken; going on without it"
+    )
+    assert turned_away(postfix, "127.0.0.71")
+    postfix.log.wait_for(r"cache lmdb:.*/doorbell_cache is in use again")
+    passes(postfix, PASS_NEW, subject="new again")
+    passes(postfix, PASS_OLD, subject="known again")
+    assert postfix.screener_pid() == pid
+    postfix.reload()
+    passes(postfix, PASS_OLD, subject="still known")
+    assert postfix.screener_pid() != pid
+    assert turned_away(postfix, "127.0.0.71")
 
 
 def test_the_access_list_comes_first(ring):

@@ -2,15 +2,26 @@
 #include "support/fake_cache_file.h"
 
 /* The writer's thread asks, the test's tells. */
+#include <pthread.h>
 #include <stdatomic.h>
 
 static _Atomic enum cache_file_status answer;
 static atomic_uint tries;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
 void
 fake_cache_file_answer(enum cache_file_status status)
 {
 	answer = status;
+}
+
+void
+fake_cache_file_hold(bool held)
+{
+	if (held)
+		pthread_mutex_lock(&gate);
+	else
+		pthread_mutex_unlock(&gate);
 }
 
 unsigned
@@ -74,6 +85,8 @@ cache_file_apply(struct cache_file *f, const struct cache_change *changes,
 	(void)n;
 	errtext_set(why, "as told");
 	tries++;
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
 	return answer;
 }
 

@@ -851,6 +851,18 @@ an_empty_file_is_begun(void **state)
 	cache_close(&c);
 }
 
+/* All but the two that say where the others are. */
+static void
+zero_pages(const struct cache_dir *d)
+{
+	static const char zeroes[4096];
+	struct stat st;
+
+	assert_int_equal(stat(d->path, &st), 0);
+	for (long at = 2 * 4096; at < st.st_size; at += 4096)
+		patch_file(d->path, at, zeroes, sizeof(zeroes));
+}
+
 /* What happens to the pages while the file is open is noticed, once. */
 static void
 damage_while_open_ends_the_memory(void **state)
@@ -858,17 +870,13 @@ damage_while_open_ends_the_memory(void **state)
 	struct cache_dir *d = *state;
 	struct record_key key = cache_dir_key(1);
 	struct record r = record_until(1);
-	static const char zeroes[4096];
 	struct cache_news news;
 	struct cache *c;
-	struct stat st;
 
 	fill(d);
 	c = started(d);
 	assert_true(knows(c, 1));
-	assert_int_equal(stat(d->path, &st), 0);
-	for (long at = 2 * 4096; at < st.st_size; at += 4096)
-		patch_file(d->path, at, zeroes, sizeof(zeroes));
+	zero_pages(d);
 	assert_false(knows(c, 1));
 	assert_false(cache_is_usable(c));
 	assert_int_equal(cache_store(c, &key, &r), -1);
@@ -879,6 +887,66 @@ damage_while_open_ends_the_memory(void **state)
 	assert_string_not_equal(news.why.text, "");
 	cache_take_news(c, &news);
 	assert_false(news.failed);
+	cache_close(&c);
+}
+
+/* The file is set aside by then, and the cache begins with an empty one. */
+static void
+a_cache_that_has_failed_is_revived(void **state)
+{
+	struct cache_dir *d = *state;
+	struct errtext why;
+	struct cache *c;
+
+	fill(d);
+	c = started(d);
+	assert_true(knows(c, 1));
+	zero_pages(d);
+	assert_false(knows(c, 1));
+	assert_false(cache_is_usable(c));
+	assert_true(cache_dir_has(d, "pass.broken"));
+	assert_int_equal(cache_revive(c, &why), 0);
+	assert_string_equal(why.text, "");
+	assert_true(cache_is_usable(c));
+	assert_false(knows(c, 1));
+	store_many(c, 0, 2000, 1000);
+	wait_written(c);
+	assert_int_equal(count_found(c, 0, 2000, 1000), 2000);
+	cache_close(&c);
+	c = opened(d);
+	assert_int_equal(count_found(c, 0, 2000, 1000), 2000);
+	cache_close(&c);
+}
+
+/* Nothing was wrong with the file itself: what is in it is there again. */
+static void
+a_cache_that_could_not_be_opened_is_revived(void **state)
+{
+	struct cache_dir *d = *state;
+	struct cache_options o = cache_dir_options(d);
+	char elsewhere[sizeof(d->path) + 8];
+	struct errtext why;
+	struct cache *c;
+
+	fill(d);
+	snprintf(elsewhere, sizeof(elsewhere), "%s.away", d->path);
+	assert_int_equal(rename(d->path, elsewhere), 0);
+	assert_int_equal(mkdir(d->path, 0700), 0);
+	c = cache_open(&o, &why);
+	assert_non_null(c);
+	assert_false(cache_is_usable(c));
+	assert_int_equal(cache_start(c, &why), 0);
+	assert_int_equal(cache_revive(c, &why), -1);
+	assert_non_null(strstr(why.text, "not a regular file"));
+	assert_false(knows(c, 1));
+	assert_int_equal(rmdir(d->path), 0);
+	assert_int_equal(rename(elsewhere, d->path), 0);
+	assert_int_equal(cache_revive(c, &why), 0);
+	assert_string_equal(why.text, "");
+	assert_true(knows(c, 1));
+	store(c, 100000, 1000);
+	wait_written(c);
+	assert_true(finds(c, 100000, 1000));
 	cache_close(&c);
 }
 
@@ -907,6 +975,9 @@ expect_no_memory(const char *path)
 	assert_int_equal(cache_backlog(c), 0);
 	cache_before_fork(c);
 	cache_after_fork_parent(c);
+	assert_int_equal(cache_revive(c, &why), -1);
+	assert_string_not_equal(why.text, "");
+	assert_false(cache_is_usable(c));
 	cache_close(&c);
 }
 
@@ -1235,6 +1306,8 @@ main(void)
 	    TEST(readers_read),
 	    TEST(an_empty_file_is_begun),
 	    TEST(damage_while_open_ends_the_memory),
+	    TEST(a_cache_that_has_failed_is_revived),
+	    TEST(a_cache_that_could_not_be_opened_is_revived),
 	    TEST(bad_places_leave_no_memory),
 	    TEST(a_directory_of_others_leaves_no_memory),
 	    TEST(files_belong_to_the_owner),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What the writer does about a file that has no room. Batches are whole ones,
+/* What the writer does about a file that has no room, or has failed. Batches are whole ones,
  * which are due at any time: the clock moves only by hand. */
 /* links: fake_clock fake_cache_file */
 #include "lookup/cache_writer.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -110,12 +111,69 @@ short_memory_is_no_failure(void **state)
 	cache_writer_free(&w);
 }
 
+static void
+begin_anew(struct cache_writer *w)
+{
+	for (int ms = 0; cache_writer_begin_anew(w) < 0; ms++) {
+		assert_int_equal(errno, EBUSY);
+		if (ms > 10000)
+			fail_msg("the thread stays at the file");
+		usleep(1000);
+	}
+}
+
+/* A file that has failed may hang as well; the loop must not. */
+static void
+a_thread_at_the_file_is_not_waited_for(void **state)
+{
+	struct cache_change change = {.key.n = 2, .store = true};
+	struct cache_note note = {.key.n = 2};
+	struct cache_writer *w = cache_writer_new();
+	struct errtext why = {"a lookup failed"};
+	unsigned tries = fake_cache_file_tries();
+	struct cache_news news;
+
+	(void)state;
+	assert_non_null(w);
+	assert_int_equal(cache_writer_start(w, NULL), 0);
+	fake_cache_file_answer(CACHE_FILE_DONE);
+	fake_cache_file_hold(true);
+	for (unsigned i = 0; i < CACHE_BATCH_MIN; i++) {
+		change.key.bytes[0] = (uint8_t)(i >> 8);
+		change.key.bytes[1] = (uint8_t)i;
+		assert_int_equal(cache_writer_add(w, &change), 0);
+	}
+	while (fake_cache_file_tries() == tries)
+		usleep(1000);
+	assert_int_equal(cache_writer_keep(w, &note), 0);
+	cache_writer_fail(w, &why);
+	assert_int_equal(cache_writer_begin_anew(w), -1);
+	assert_int_equal(errno, EBUSY);
+	fake_cache_file_hold(false);
+	begin_anew(w);
+	/* What waited is lost, and the file was left alone. */
+	assert_int_equal(fake_cache_file_tries(), tries + 1);
+	assert_int_equal(cache_writer_backlog(w), 0);
+	assert_false(cache_writer_has_failed(w));
+	cache_writer_take_news(w, &news);
+	assert_true(news.failed);
+	assert_string_equal(news.why.text, why.text);
+
+	assert_int_equal(cache_writer_start(w, NULL), 0);
+	news = news_of_a_batch(w);
+	assert_int_equal(news.stored, CACHE_BATCH_MIN);
+	assert_false(news.failed);
+	cache_writer_stop(w, NULL);
+	cache_writer_free(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(room_is_looked_for_again),
 	    cmocka_unit_test(short_memory_is_no_failure),
+	    cmocka_unit_test(a_thread_at_the_file_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

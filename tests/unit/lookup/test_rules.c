@@ -244,6 +244,50 @@ test_without_memory(void **state)
 	assert_int_equal(fake_mem_live(), before);
 }
 
+/* Takes as many as there is room for. */
+static int
+keep_some(const struct rule *rule, void *arg)
+{
+	int *room = arg;
+
+	assert_true(rule->block.bits > 0);
+	if (*room == 0)
+		return -1;
+	--*room;
+	return 0;
+}
+
+static void
+test_lost_rules_are_kept_anew(void **state)
+{
+	struct addr_block block = rule_for("192.0.2.4", true, 0).block;
+	char text[32];
+	int room = 1;
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%d", i);
+		set(text, i % 2 == 0, RULE_FOR_GOOD);
+	}
+	rules_keep(rules, keep_some, &room);
+	assert_int_equal(room, 1);
+	rules_lose(rules);
+	/* Twice is once. */
+	rules_lose(rules);
+	/* Who is removed, or made after the loss, need not be kept. */
+	assert_true(rules_remove(rules, &block));
+	set("192.0.2.99", true, RULE_FOR_GOOD);
+	room = 3;
+	rules_keep(rules, keep_some, &room);
+	assert_int_equal(room, 0);
+	room = 100;
+	rules_keep(rules, keep_some, &room);
+	assert_int_equal(room, 95);
+	room = 100;
+	rules_keep(rules, keep_some, &room);
+	assert_int_equal(room, 100);
+}
+
 static void
 count_rule(const struct rule *rule, void *arg)
 {
@@ -279,6 +323,7 @@ main(void)
 	    TEST(test_no_more_than_so_many),
 	    TEST(test_bytes),
 	    TEST(test_without_memory),
+	    TEST(test_lost_rules_are_kept_anew),
 	    TEST(test_the_earliest_is_known),
 	};
 
