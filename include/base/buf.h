@@ -9,17 +9,24 @@
 #define DOORBELL_BASE_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/text.h"
 
+#define BUF_MAX (UINT32_MAX - 1) /* no buffer has more */
+
+/* Each session has half a dozen of them: small is good. */
 struct buf {
-	char *p;    /* NULL until something is stored */
-	size_t n;   /* bytes used */
-	size_t cap; /* bytes allocated */
-	size_t max; /* never grows past this */
+	char *p;      /* NULL until something is stored */
+	size_t n;     /* bytes used */
+	uint32_t cap; /* bytes allocated */
+	uint32_t max; /* never grows past this */
 };
 
+/* A `max` of more than BUF_MAX is as good as that. */
 void buf_init(struct buf *b, size_t max);
+/* Raise the ceiling, if this is higher. */
+void buf_widen(struct buf *b, size_t max);
 /* Use `size` bytes of the caller's, one of them for the NUL: such a buffer
  * needs no memory, cannot run out of it, and is not given to buf_clear(). */
 void buf_borrow(struct buf *b, char *room, size_t size);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,17 +14,31 @@
 
 #define FIRST_CAP_BYTES 24 /* what the smallest piece of the heap holds */
 
+static uint32_t
+ceiling(size_t max)
+{
+	return max < BUF_MAX ? (uint32_t)max : BUF_MAX;
+}
+
 void
 buf_init(struct buf *b, size_t max)
 {
-	*b = (struct buf){.max = max};
+	*b = (struct buf){.max = ceiling(max)};
+}
+
+void
+buf_widen(struct buf *b, size_t max)
+{
+	if (max > b->max)
+		b->max = ceiling(max);
 }
 
 void
 buf_borrow(struct buf *b, char *room, size_t size)
 {
-	must(size > 0);
-	*b = (struct buf){.p = room, .cap = size, .max = size - 1};
+	must(size > 0 && size <= BUF_MAX);
+	*b = (struct buf){
+	    .p = room, .cap = (uint32_t)size, .max = (uint32_t)size - 1};
 }
 
 void
@@ -43,35 +56,29 @@ buf_reset(struct buf *b)
 
 /* Double, to make many small additions cheap, but never above max + 1. At first
  * no more than is asked for: many buffers are written once and kept long. */
-static size_t
-next_cap(const struct buf *b, size_t need)
+static uint32_t
+next_cap(const struct buf *b, uint32_t need)
 {
-	size_t cap = b->cap;
+	uint32_t cap = b->cap;
 
 	if (cap == 0 && b->max >= FIRST_CAP_BYTES)
 		return need > FIRST_CAP_BYTES ? need : FIRST_CAP_BYTES;
 	cap = cap > b->max / 2 ? b->max : cap * 2;
-	if (cap < SIZE_MAX)
-		cap++;
+	cap++;
 	return cap > need ? cap : need;
 }
 
 char *
 buf_reserve(struct buf *b, size_t n)
 {
-	size_t need, cap;
+	uint32_t need, cap;
 	char *p;
 
 	if (n > b->max - b->n) {
 		errno = EMSGSIZE;
 		return NULL;
 	}
-	need = b->n + n;
-	if (need == SIZE_MAX) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	need++; /* the NUL */
+	need = (uint32_t)(b->n + n) + 1; /* the NUL */
 	if (need > b->cap) {
 		cap = next_cap(b, need);
 		p = mem_resize(b->p, cap, 1);

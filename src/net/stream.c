@@ -456,8 +456,7 @@ void
 stream_widen(struct stream *s, size_t input_max)
 {
 	must(s->talking);
-	if (input_max > s->buffers->input.max)
-		s->buffers->input.max = input_max;
+	buf_widen(&s->buffers->input, input_max);
 	stream_rewatch(s, stream_may_read(s));
 }
 

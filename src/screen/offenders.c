@@ -19,11 +19,11 @@
 
 struct entry {
 	struct map_link link;
-	size_t place; /* in the heap */
 	double weight, inherited;
-	struct record_key key;
-	uint32_t count[OFFENCE_COUNT];
 	struct mono first, last;
+	uint32_t count[OFFENCE_COUNT];
+	uint32_t place; /* in the heap */
+	struct record_key key;
 };
 
 struct offenders {
@@ -41,7 +41,7 @@ offenders_new(size_t max, int64_t half_life_ms)
 {
 	struct offenders *o = mem_new(sizeof(*o));
 
-	must(max > 0 && half_life_ms > 0);
+	must(max > 0 && max <= UINT32_MAX && half_life_ms > 0);
 	if (o == NULL)
 		return NULL;
 	o->max = max;
@@ -76,7 +76,7 @@ static void
 put(struct offenders *o, struct entry *e, size_t place)
 {
 	o->heap[place] = e;
-	e->place = place;
+	e->place = (uint32_t)place;
 }
 
 static void
@@ -223,7 +223,7 @@ sort(struct offenders *o)
 {
 	qsort(o->heap, o->n, sizeof(struct entry *), compare_entries);
 	for (size_t i = 0; i < o->n; i++)
-		o->heap[i]->place = i;
+		o->heap[i]->place = (uint32_t)i;
 }
 
 size_t

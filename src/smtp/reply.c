@@ -98,7 +98,7 @@ choose_footer(const struct reply *r, const struct reply_style *style,
 	struct buf quoted;
 	int rc;
 
-	buf_init(&quoted, SIZE_MAX);
+	buf_init(&quoted, BUF_MAX);
 	rc = add_text(&head, ' ', span_str(r->text), none, &quoted);
 	if (rc == 0)
 		style->choose(

@@ -440,8 +440,7 @@ stream_talk(struct stream *s, size_t input_max)
 void
 stream_widen(struct stream *s, size_t input_max)
 {
-	if (input_max > s->buffers->input.max)
-		s->buffers->input.max = input_max;
+	buf_widen(&s->buffers->input, input_max);
 }
 
 bool

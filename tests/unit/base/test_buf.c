@@ -85,17 +85,27 @@ test_ceiling_of_nothing(void **state)
 }
 
 static void
-test_no_ceiling(void **state)
+test_the_highest_ceiling(void **state)
 {
+	static const size_t too_many[] = {
+	    BUF_MAX - 1, BUF_MAX, SIZE_MAX - 2, SIZE_MAX};
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, SIZE_MAX);
+	assert_int_equal(b.max, BUF_MAX);
+	buf_init(&b, 5);
+	buf_widen(&b, 4);
+	assert_int_equal(b.max, 5);
+	buf_widen(&b, SIZE_MAX);
+	assert_int_equal(b.max, BUF_MAX);
 	assert_int_equal(buf_add_str(&b, "ab"), 0);
-	errno = 0;
-	assert_null(buf_reserve(&b, SIZE_MAX - 2));
-	assert_int_equal(errno, ENOMEM);
-	assert_holds(&b, "ab");
+	for (size_t i = 0; i < sizeof(too_many) / sizeof(too_many[0]); i++) {
+		errno = 0;
+		assert_null(buf_reserve(&b, too_many[i]));
+		assert_int_equal(errno, EMSGSIZE);
+		assert_holds(&b, "ab");
+	}
 	buf_clear(&b);
 }
 
@@ -226,7 +236,7 @@ main(void)
 	    cmocka_unit_test(test_additions),
 	    cmocka_unit_test(test_ceiling),
 	    cmocka_unit_test(test_ceiling_of_nothing),
-	    cmocka_unit_test(test_no_ceiling),
+	    cmocka_unit_test(test_the_highest_ceiling),
 	    cmocka_unit_test(test_growth_byte_by_byte),
 	    cmocka_unit_test(test_reserve),
 	    cmocka_unit_test(test_consume),

@@ -305,7 +305,7 @@ test_no_room(void **state)
 		size_t n;
 
 		play_open(&p, d);
-		p.output.max = room;
+		p.output.max = (uint32_t)room;
 		got = engine_take(&p.engine, line, &refusal, &p.output);
 		n = p.output.n;
 		play_close(&p);
