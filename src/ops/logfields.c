@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/must.h"
 #include "base/num.h"
 
 /* Names and order are the writer's (screen/journal.c, base/fields.h): level and
@@ -116,12 +117,15 @@ static char
 letter_of(const struct row *row, struct span name)
 {
 	struct span names = span_str(row->names), word;
-	const char *p = strchr(row->rest, '%');
+	const char *p = row->rest;
 
-	for (; p != NULL && text_token(&names, " ", &word);
-	     p = strchr(p + 2, '%'))
+	while (text_token(&names, " ", &word)) {
+		p = strchr(p, '%');
+		must(p != NULL);
 		if (word.n == name.n && memcmp(word.p, name.p, name.n) == 0)
 			return p[1];
+		p += 2;
+	}
 	return '\0';
 }
 

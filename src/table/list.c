@@ -239,21 +239,32 @@ read_file_text(struct words_file *f, struct items *items, struct span text,
 	return read_file_lines(items, text, &r);
 }
 
+static int
+begin_words_file(
+    struct words_file *f, const struct table_options *o, struct load *l)
+{
+	struct buf text;
+	int rc;
+
+	if (watch_open(&f->watch, f->path, "") < 0)
+		return -1;
+	buf_init(&text, TABLE_FILE_MAX);
+	rc = watch_read(&f->watch, &text);
+	if (rc >= 0)
+		rc = read_file_text(f, &f->items, buf_span(&text), o, l);
+	buf_clear(&text);
+	return rc;
+}
+
 static void
 open_words_file(struct words_file *f, const struct table_options *o)
 {
-	struct buf text;
 	struct load l;
 
 	load_init(&l, f->path, o);
-	buf_init(&text, TABLE_FILE_MAX);
-	if ((watch_open(&f->watch, f->path, "") < 0 ||
-		watch_read(&f->watch, &text) < 0 ||
-		read_file_text(f, &f->items, buf_span(&text), o, &l) < 0) &&
-	    o->report != NULL)
+	if (begin_words_file(f, o, &l) < 0 && o->report != NULL)
 		o->report(f->path, 0, strerror(errno), o->arg);
 	f->bad = l.bad;
-	buf_clear(&text);
 }
 
 static int

@@ -99,7 +99,7 @@ nth_call_name(enum nth_call call)
 }
 
 /* --- memory ------------------------------------------------------------------ */
-#ifndef DOORBELL_INSTRUMENTED /* a sanitizer has its own */
+#ifdef NTH_CALL_HAS_MALLOC
 /* dlsym() allocates, so the names under which glibc exports them. */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);

@@ -10,6 +10,16 @@
 
 #include <stdint.h>
 
+/* AddressSanitizer has an allocator of its own, which cannot be made to fail. */
+#define NTH_CALL_HAS_MALLOC 1
+#if defined(__SANITIZE_ADDRESS__)
+#undef NTH_CALL_HAS_MALLOC
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#undef NTH_CALL_HAS_MALLOC
+#endif
+#endif
+
 enum nth_call {
 #define CALL(name) CALL_##name,
 #include "support/nth_call.def"

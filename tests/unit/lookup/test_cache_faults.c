@@ -33,7 +33,7 @@ static const struct fault {
     {CALL_writev, EIO, true},
     {CALL_fdatasync, EIO, true},
     {CALL_ftruncate, EIO, false},
-#ifndef DOORBELL_INSTRUMENTED
+#ifdef NTH_CALL_HAS_MALLOC
     {CALL_malloc, ENOMEM, false},
     {CALL_calloc, ENOMEM, false},
     {CALL_realloc, ENOMEM, false},
@@ -224,7 +224,7 @@ opening_fails_well(void **state)
 	    {CALL_mmap, ENOMEM, false},
 	    {CALL_pwrite, ENOSPC, false},
 	    {CALL_writev, ENOSPC, false},
-#ifndef DOORBELL_INSTRUMENTED
+#ifdef NTH_CALL_HAS_MALLOC
 	    {CALL_malloc, ENOMEM, false},
 	    {CALL_calloc, ENOMEM, false},
 	    {CALL_realloc, ENOMEM, false},

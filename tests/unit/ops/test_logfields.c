@@ -69,6 +69,20 @@ test_read(void **state)
 }
 
 static void
+test_about_nobody(void **state)
+{
+	struct logline l = {.kind = LOGLINE_OTHER};
+
+	(void)state;
+	assert_true(logfields_read(
+	    span_str("level=info event=stress_enter connections=7"), &l));
+	assert_int_equal(l.kind, LOGLINE_EVENT);
+	assert_int_equal(l.event, EVENT_STRESS_ENTER);
+	assert_int_equal(l.number, 7);
+	assert_false(l.has_client);
+}
+
+static void
 test_form(void **state)
 {
 	(void)state;
@@ -104,6 +118,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_read),
+	    cmocka_unit_test(test_about_nobody),
 	    cmocka_unit_test(test_form),
 	    cmocka_unit_test(test_truncations),
 	};

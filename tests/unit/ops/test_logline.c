@@ -380,6 +380,10 @@ test_ends(void **state)
 	static const char proxy[] =
 	    "Nov 20 23:52:48 mx postfix/postscreen[247]: warning: haproxy read:"
 	    " bad: ";
+	static const char nobody[] =
+	    "Nov 20 23:52:48 mx postfix/postscreen[247]: warning: cannot "
+	    "connect"
+	    " to service ";
 	static char longer[LOGLINE_MAX + 100];
 	struct logline l;
 
@@ -390,7 +394,11 @@ test_ends(void **state)
 	assert_int_equal(l.kind, LOGLINE_EVENT);
 	assert_true(l.text.p + l.text.n == longer + LOGLINE_MAX);
 	/* A number, or what stands before the client, is not cut. */
-	memset(longer + strlen(line) - 40, '1', 3000);
+	memset(strstr(longer, "9000"), '1', 2500);
+	logline_parse(span_of(longer, 2500), NOW, &l);
+	assert_int_equal(l.kind, LOGLINE_OTHER);
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer, nobody, strlen(nobody));
 	logline_parse(span_of(longer, 2500), NOW, &l);
 	assert_int_equal(l.kind, LOGLINE_OTHER);
 	memcpy(longer, proxy, strlen(proxy));

@@ -306,6 +306,54 @@ test_refresh(void **state)
 	rmdir(directory);
 }
 
+/* What a file names is looked at as well: tables, and other files. */
+static void
+test_refresh_nested(void **state)
+{
+	char directory[128], path[160], inner[160], words[400];
+	struct complaints complaints;
+	struct errtext why;
+	struct list *l;
+
+	(void)state;
+	make_directory(directory);
+	snprintf(path, sizeof(path), "%s/networks", directory);
+	snprintf(inner, sizeof(inner), "%s/more", directory);
+	write_file(path, "192.0.2.1\n");
+	write_file(inner, "192.0.2.7\n");
+	l = open_list(path, &complaints);
+	snprintf(
+	    words, sizeof(words), "cidr:{{198.51.100.0/24 x}} %s\n", inner);
+	write_file(path, words);
+	assert_int_equal(list_refresh(l, &why), TABLE_RELOADED);
+	assert_true(has(l, "192.0.2.7"));
+	assert_true(has(l, "198.51.100.1"));
+	assert_false(has(l, "192.0.2.1"));
+
+	write_file(inner, "192.0.2.8 inline:{192.0.2.9=x}\n");
+	assert_int_equal(list_refresh(l, &why), TABLE_RELOADED);
+	assert_true(has(l, "192.0.2.8"));
+	assert_true(has(l, "192.0.2.9"));
+	assert_false(has(l, "192.0.2.7"));
+
+	snprintf(words, sizeof(words),
+	    "cidr:{{198.51.100.0/24 x}} %s 192.0.2.3/24\n", inner);
+	write_file(path, words);
+	assert_int_equal(list_refresh(l, &why), TABLE_BROKEN);
+	assert_non_null(strstr(why.text, "/networks:1: non-null host"));
+
+	write_file(inner, "hash:/nonexistent\n");
+	snprintf(words, sizeof(words), "192.0.2.1 %s\n", inner);
+	write_file(path, words);
+	assert_int_equal(list_refresh(l, &why), TABLE_STALE);
+	assert_true(has(l, "192.0.2.8"));
+	assert_false(has(l, "192.0.2.1"));
+	list_free(&l);
+	unlink(path);
+	unlink(inner);
+	rmdir(directory);
+}
+
 int
 main(void)
 {
@@ -318,6 +366,7 @@ main(void)
 	    cmocka_unit_test(test_each_block),
 	    cmocka_unit_test(test_depth),
 	    cmocka_unit_test(test_refresh),
+	    cmocka_unit_test(test_refresh_nested),
 	};
 
 	return cmocka_run_group_tests_name("list", tests, NULL, NULL);

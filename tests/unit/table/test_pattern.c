@@ -145,6 +145,8 @@ static const struct {
     {PATTERN_PERL, "/a/X x", "a", "x", 0},
     {PATTERN_PERL, "/^.$/ x", "\xc3\xa9", "-", 0}, /* bytes */
     {PATTERN_PERL, "/(?<n>a)/ $1", "a", "a", 0},
+    /* (a match that ends before it begins) */
+    {PATTERN_PERL, "/(?(DEFINE)(?<n>b\\K))(a)(?=(?&n))/ <$2>", "ab", "<a>", 0},
 };
 
 static void
@@ -166,7 +168,6 @@ test_own(void **state)
 	}
 }
 
-/* No key may stall the loop, and giving up decides nothing. */
 /* The last group that can be named, and one more. */
 static void
 test_many_groups(void **state)
@@ -194,6 +195,7 @@ test_many_groups(void **state)
 	}
 }
 
+/* No key may stall the loop, and giving up decides nothing. */
 static void
 test_evil_pattern(void **state)
 {
