@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "lookup/cache_guard.h"
@@ -128,42 +130,98 @@ check_length(MDB_env *env, bool *was_short_r)
 	return code_of(length);
 }
 
-/* Zeroes are no page of any kind, and LMDB says so. The number of entries keeps
- * a walk through garbage from going round in circles. */
-static int
-walk(MDB_txn *txn, unsigned dbi)
+/* --- the pages ------------------------------------------------------------- */
+
+/* Some that make no sense are an error for LMDB, and some the end of the process,
+ * by an assertion. While nobody else is in there, and we hold no lock, there is a
+ * way out of that. */
+struct look {
+	MDB_txn *txn;
+	MDB_cursor *cursor; /* when it was left by the way out */
+	jmp_buf way_out;
+};
+
+static void
+on_nonsense(MDB_env *env, const char *text)
 {
-	MDB_cursor *cursor;
+	struct look *l = mdb_env_get_userctx(env);
+
+	(void)text;
+	longjmp(l->way_out, 1);
+}
+
+static void
+close_cursor(struct look *l)
+{
+	if (l->cursor != NULL)
+		mdb_cursor_close(l->cursor);
+	l->cursor = NULL;
+}
+
+/* Zeroes are no page of any kind. The number of entries keeps a walk through
+ * garbage from going round in circles. */
+static int
+walk(struct look *l, unsigned dbi)
+{
 	MDB_stat stat;
 	MDB_val key, value;
 	size_t n = 0;
 	int rc;
 
-	if ((rc = mdb_stat(txn, dbi, &stat)) != 0 ||
-	    (rc = mdb_cursor_open(txn, dbi, &cursor)) != 0)
+	if ((rc = mdb_stat(l->txn, dbi, &stat)) != 0 ||
+	    (rc = mdb_cursor_open(l->txn, dbi, &l->cursor)) != 0)
 		return rc;
 	while (n <= stat.ms_entries &&
-	       (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+	       (rc = mdb_cursor_get(l->cursor, &key, &value, MDB_NEXT)) == 0)
 		n++;
-	mdb_cursor_close(cursor);
+	close_cursor(l);
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
 	return n == stat.ms_entries ? 0 : MDB_CORRUPTED;
 }
 
 static int
-walk_all(struct cache_env *e)
+walk_all(struct look *l, const struct cache_env *e)
 {
 	const unsigned all[] = {
 	    FREE_PAGES, DATABASES, e->pass, e->notes, e->totals};
-	MDB_txn *txn;
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == 0; i++)
+		rc = walk(l, all[i]);
+	return rc;
+}
+
+/* Down both edges of the tree: most damage shows there, and the time it takes
+ * does not grow with the file. */
+static int
+probe(struct look *l, const struct cache_env *e)
+{
+	MDB_val key, value;
 	int rc;
 
-	if ((rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = mdb_cursor_open(l->txn, e->pass, &l->cursor)) != 0)
 		return rc;
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == 0; i++)
-		rc = walk(txn, all[i]);
-	mdb_txn_abort(txn);
+	rc = mdb_cursor_get(l->cursor, &key, &value, MDB_FIRST);
+	if (rc == 0)
+		rc = mdb_cursor_get(l->cursor, &key, &value, MDB_LAST);
+	close_cursor(l);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+look_at_pages(struct cache_env *e, bool at_all)
+{
+	struct look l = {.txn = e->reading};
+	volatile int rc = MDB_CORRUPTED;
+
+	(void)mdb_env_set_userctx(e->env, &l);
+	(void)mdb_env_set_assert(e->env, on_nonsense);
+	if (setjmp(l.way_out) == 0)
+		rc = at_all ? walk_all(&l, e) : probe(&l, e);
+	(void)mdb_env_set_assert(e->env, NULL);
+	(void)mdb_env_set_userctx(e->env, NULL);
+	close_cursor(&l);
 	return rc;
 }
 
@@ -201,24 +259,6 @@ open_database(struct cache_env *e, const char *name, unsigned *dbi_r)
 	return rc;
 }
 
-/* Walk down both edges of the tree: most damage shows there, and the time it
- * takes does not grow with the file. */
-static int
-probe(struct cache_env *e)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	int rc;
-
-	if ((rc = mdb_cursor_open(e->reading, e->pass, &cursor)) != 0)
-		return rc;
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-	if (rc == 0)
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
 /* From here on pages are read. */
 static int
 stand_guard(struct cache_env *e, const struct cache_place *place)
@@ -249,11 +289,11 @@ open_environment(struct cache_env *e, const struct cache_place *place,
 }
 
 static int
-begin_reading(struct cache_env *e)
+begin_reading(struct cache_env *e, bool looks_at_all)
 {
 	int rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &e->reading);
 
-	if (rc == 0 && (rc = probe(e)) == 0)
+	if (rc == 0 && (rc = look_at_pages(e, looks_at_all)) == 0)
 		mdb_txn_reset(e->reading);
 	return rc;
 }
@@ -272,11 +312,11 @@ cache_env_open(
 	    (rc = open_database(e, DATABASE_NAME, &e->pass)) != 0 ||
 	    (rc = open_database(e, NOTES_NAME, &e->notes)) != 0 ||
 	    (rc = open_database(e, TOTALS_NAME, &e->totals)) != 0 ||
-	    (was_short && (rc = walk_all(e)) != 0))
+	    (rc = begin_reading(e, was_short)) != 0)
 		return rc;
 	e->has_notes = e->has_totals = true;
 	cache_env_mend_length(e->env);
-	return begin_reading(e);
+	return 0;
 }
 
 /* Whoever has just committed mends the length next; the lock that it holds
@@ -332,7 +372,7 @@ cache_env_open_to_read(
 	    (rc = find_more(e, NOTES_NAME, &e->notes, &e->has_notes)) != 0 ||
 	    (rc = find_more(e, TOTALS_NAME, &e->totals, &e->has_totals)) != 0)
 		return rc;
-	return begin_reading(e);
+	return begin_reading(e, false);
 }
 
 void

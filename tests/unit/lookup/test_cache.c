@@ -501,6 +501,18 @@ patch_file(const char *path, long offset, const void *bytes, size_t n)
 	assert_int_equal(fclose(fp), 0);
 }
 
+/* All but the two that say where the others are. */
+static void
+zero_pages(const struct cache_dir *d)
+{
+	static const char zeroes[4096];
+	struct stat st;
+
+	assert_int_equal(stat(d->path, &st), 0);
+	for (long at = 2 * 4096; at < st.st_size; at += 4096)
+		patch_file(d->path, at, zeroes, sizeof(zeroes));
+}
+
 static void
 fill(const struct cache_dir *d)
 {
@@ -572,13 +584,8 @@ damage_other_version(const struct cache_dir *d)
 static void
 damage_tree(const struct cache_dir *d)
 {
-	static const char zeroes[4096];
-	struct stat st;
-
 	fill(d);
-	assert_int_equal(stat(d->path, &st), 0);
-	for (long at = 2 * 4096; at < st.st_size; at += 4096)
-		patch_file(d->path, at, zeroes, sizeof(zeroes));
+	zero_pages(d);
 }
 
 /* Both meta pages have the number of the last page 136 bytes in. */
@@ -851,18 +858,6 @@ an_empty_file_is_begun(void **state)
 	cache_close(&c);
 }
 
-/* All but the two that say where the others are. */
-static void
-zero_pages(const struct cache_dir *d)
-{
-	static const char zeroes[4096];
-	struct stat st;
-
-	assert_int_equal(stat(d->path, &st), 0);
-	for (long at = 2 * 4096; at < st.st_size; at += 4096)
-		patch_file(d->path, at, zeroes, sizeof(zeroes));
-}
-
 /* What happens to the pages while the file is open is noticed, once. */
 static void
 damage_while_open_ends_the_memory(void **state)
@@ -948,6 +943,59 @@ a_cache_that_could_not_be_opened_is_revived(void **state)
 	wait_written(c);
 	assert_true(finds(c, 100000, 1000));
 	cache_close(&c);
+}
+
+static size_t
+read_file(const char *path, char **bytes_r)
+{
+	FILE *fp = fopen(path, "re");
+	struct stat st;
+
+	assert_non_null(fp);
+	assert_int_equal(fstat(fileno(fp), &st), 0);
+	*bytes_r = malloc((size_t)st.st_size);
+	assert_non_null(*bytes_r);
+	assert_int_equal(
+	    fread(*bytes_r, 1, (size_t)st.st_size, fp), st.st_size);
+	assert_int_equal(fclose(fp), 0);
+	return (size_t)st.st_size;
+}
+
+/* In some of them LMDB finds a page that its authors thought impossible, and
+ * would end the process. */
+static void
+a_file_cut_off_anywhere_ends_no_process(void **state)
+{
+	struct cache_dir *d = *state;
+	struct cache *c = started(d);
+	char *bytes;
+	size_t n;
+	pid_t pid;
+	int status;
+
+	/* Many small commits: most pages have been free for a while. */
+	for (unsigned i = 0; i < 20; i++) {
+		for (unsigned k = i; k < 2000; k += 1 + i)
+			store(c, k * 7919 % 2000, 1000 + i);
+		wait_written(c);
+	}
+	cache_close(&c);
+	n = read_file(d->path, &bytes);
+	for (size_t cut = 2 * 4096; cut < n; cut += 4096) {
+		cache_dir_empty(d);
+		write_file(d->path, bytes, cut);
+		if ((pid = fork()) == 0) {
+			struct cache_options o = cache_dir_options(d);
+			struct errtext why;
+
+			c = cache_open(&o, &why);
+			_exit(c != NULL && cache_is_usable(c) ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status != 0)
+			fail_msg("%zu of %zu: %x", cut, n, (unsigned)status);
+	}
+	free(bytes);
 }
 
 /* --- places that cannot be used ------------------------------------------- */
@@ -1306,6 +1354,7 @@ main(void)
 	    TEST(readers_read),
 	    TEST(an_empty_file_is_begun),
 	    TEST(damage_while_open_ends_the_memory),
+	    TEST(a_file_cut_off_anywhere_ends_no_process),
 	    TEST(a_cache_that_has_failed_is_revived),
 	    TEST(a_cache_that_could_not_be_opened_is_revived),
 	    TEST(bad_places_leave_no_memory),
