@@ -106,6 +106,9 @@ int dnsbl_start(struct dnsbl *bl, const struct addr *client,
     struct dnsbl_ticket *ticket, dnsbl_fn *fn, bool *joined_r);
 /* Forget the score. A round nobody waits for any more is abandoned. */
 void dnsbl_cancel(struct dnsbl_ticket *ticket);
+/* The same when the score is clear: lists that have been asked still show
+ * whether they answer. */
+void dnsbl_let_go(struct dnsbl_ticket *ticket);
 /* The same when the client's time is up: lists that have not answered are
  * reported to the observer as timed out. */
 void dnsbl_give_up(struct dnsbl_ticket *ticket);

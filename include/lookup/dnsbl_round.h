@@ -14,7 +14,7 @@
 #include "lookup/dnsbl_query.h"
 #include "lookup/dnsbl_selftest.h"
 
-#define DNSBL_LINGER_MAX 1024 /* rounds that wait for watched lists only */
+#define DNSBL_LINGER_MAX 1024 /* rounds for which nobody waits any more */
 
 struct dnsbl_zone {
 	const struct dnsbl_zone_spec *spec;
@@ -43,6 +43,7 @@ struct dnsbl_round {
 	struct dnsbl *bl;
 	struct addr client; /* the key */
 	bool is_in_map, is_telling, lingers;
+	bool goes_on; /* for the lists that have been asked */
 	TAILQ_ENTRY(dnsbl_round) others; /* that linger */
 	struct dnsbl_ticket *first, **end;
 	struct dnsbl_ticket *cursor, *fence;

@@ -221,6 +221,15 @@ dnsbl_give_up(struct dnsbl_ticket *ticket)
 }
 
 void
+dnsbl_let_go(struct dnsbl_ticket *ticket)
+{
+	if (ticket->round == NULL)
+		return;
+	ticket->round->goes_on = true;
+	dnsbl_round_leave(ticket);
+}
+
+void
 dnsbl_cancel(struct dnsbl_ticket *ticket)
 {
 	if (ticket->round != NULL)

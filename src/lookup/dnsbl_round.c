@@ -18,8 +18,10 @@
  * one gets less time, but never waits longer than it would have alone.
  *
  * A list whose weights are all 0 is watched: nobody waits for it, and when
- * everybody has left a round lingers until such lists have answered. Lingering
- * rounds hold no reference; the last owner ends them. */
+ * everybody has left a round lingers until such lists have answered. So it does
+ * for the others when the verdict was clear without them: a list that is dead
+ * would never be found out, if its weight alone decides nothing. Lingering rounds
+ * hold no reference; the last owner ends them. */
 
 #include <limits.h>
 
@@ -116,7 +118,16 @@ dnsbl_round_free(struct dnsbl_round *round)
 	mem_free(round);
 }
 
-/* Wait on for the lists that are watched, if there are any; nobody else does. */
+/* What is settled needs no more; else a list that is watched, or one that has
+ * been asked and shall show whether it answers. */
+static bool
+query_lingers(const struct dnsbl_round *round, const struct dnsbl_query *q)
+{
+	return q->is_settled || dnsbl_query_is_watched(q) ||
+	       (round->goes_on && q->question.was_sent);
+}
+
+/* Wait on for such lists, if there are any; nobody else does. */
 static bool
 round_linger(struct dnsbl_round *round)
 {
@@ -127,8 +138,7 @@ round_linger(struct dnsbl_round *round)
 	if (bl->refs == 1 || bl->lingering_count == DNSBL_LINGER_MAX)
 		return false;
 	for (size_t i = 0; i < bl->spec.zone_count; i++)
-		if (!round->query[i].is_settled &&
-		    !dnsbl_query_is_watched(&round->query[i]))
+		if (!query_lingers(round, &round->query[i]))
 			dnsbl_query_settle(&round->query[i]);
 	if (round->outstanding == 0)
 		return false;

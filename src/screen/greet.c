@@ -94,6 +94,12 @@ remember_lists(struct session *s, const struct dnsbl_score *score)
 	}
 }
 
+static bool
+wait_is_over(const struct session *s)
+{
+	return !loop_timer_is_running(&s->deadline);
+}
+
 static enum phase
 judge_score(struct session *s, const struct dnsbl_score *score)
 {
@@ -101,7 +107,8 @@ judge_score(struct session *s, const struct dnsbl_score *score)
 
 	if (score->missing || !score_is_final(score)) {
 		counters_bump(s->screen->counters, COUNTER_DNSBL_INCOMPLETE);
-		if (!score_is_decided(cfg, score) || score->missing)
+		if (!score_is_decided(cfg, score) || score->missing ||
+		    wait_is_over(s))
 			session_log(s, EVENT_DNSBL_INCOMPLETE,
 			    (struct journal_line){.number = score->points});
 	}
@@ -117,6 +124,22 @@ judge_score(struct session *s, const struct dnsbl_score *score)
 	return PHASE_STAY;
 }
 
+/* Who has not answered in all that time, but could not change the verdict, is
+ * given its own time to: else it would never be found out to be dead. */
+static void
+leave_lists(struct session *s)
+{
+	struct greet *g = &s->greet;
+
+	g->score = dnsbl_score_now(&g->ticket);
+	if (!score_is_decided(session_config(s), &g->score))
+		dnsbl_give_up(&g->ticket);
+	else if (wait_is_over(s))
+		dnsbl_let_go(&g->ticket);
+	else
+		dnsbl_cancel(&g->ticket);
+}
+
 /* The early tests are over: what came of them? */
 static enum phase
 greet_finish(struct session *s)
@@ -124,13 +147,8 @@ greet_finish(struct session *s)
 	struct greet *g = &s->greet;
 	enum phase wish;
 
-	if (g->ticket.round != NULL) {
-		g->score = dnsbl_score_now(&g->ticket);
-		if (score_is_decided(session_config(s), &g->score))
-			dnsbl_cancel(&g->ticket);
-		else
-			dnsbl_give_up(&g->ticket);
-	}
+	if (g->ticket.round != NULL)
+		leave_lists(s);
 	if (g->asked && (wish = judge_score(s, &g->score)) != PHASE_STAY)
 		return wish;
 	if (s->checks.state[CHECK_PREGREET] == CHECK_PENDING)
