@@ -37,6 +37,7 @@ TAILQ_HEAD(replay_list, replay);
 struct replay_queue {
 	struct replay_list known, strangers; /* waiting, oldest first */
 	struct replay_list asked; /* smtpd has not greeted them yet */
+	size_t waiting;
 	size_t active;            /* of relay_limit */
 	struct loop_timer retry;  /* smtpd's queue was full */
 	struct loop_later runner; /* a place became free */

@@ -200,13 +200,32 @@ first_waiting(struct replay_queue *q)
 	return r != NULL ? r : TAILQ_FIRST(&q->strangers);
 }
 
+/* Newcomers queue up behind, who has been at the head goes back there. */
+static void
+enqueue(struct replay *r, bool at_head)
+{
+	if (at_head)
+		TAILQ_INSERT_HEAD(list_of(r), r, others);
+	else
+		TAILQ_INSERT_TAIL(list_of(r), r, others);
+	r->queued = true;
+	r->session->screen->replays.waiting++;
+}
+
+static void
+dequeue(struct replay *r)
+{
+	TAILQ_REMOVE(list_of(r), r, others);
+	r->queued = false;
+	r->session->screen->replays.waiting--;
+}
+
 static void
 wait_again(struct replay *r)
 {
 	struct replay_queue *q = &r->session->screen->replays;
 
-	TAILQ_INSERT_HEAD(list_of(r), r, others);
-	r->queued = true;
+	enqueue(r, true);
 	if (loop_timer_start(&q->retry, REPLAY_RETRY_MS) < 0)
 		finish(r, REPLAY_FAILED);
 }
@@ -249,6 +268,21 @@ connect_now(struct replay *r)
 	}
 }
 
+/* As with hand-offs, the waiting may fill half of the house, for nobody sheds
+ * them; then the newest stranger has to come again. */
+static void
+keep_room(struct screen *screen)
+{
+	struct replay_queue *q = &screen->replays;
+	struct replay *newest;
+
+	while (q->waiting > screen->policy->session_limit / 2 &&
+	       (newest = TAILQ_LAST(&q->strangers, replay_list)) != NULL) {
+		dequeue(newest);
+		finish(newest, REPLAY_FAILED);
+	}
+}
+
 static void
 run_queue(struct screen *screen)
 {
@@ -259,10 +293,10 @@ run_queue(struct screen *screen)
 	while (!loop_timer_is_running(&q->retry) &&
 	       (int64_t)q->active < cfg->relay_limit &&
 	       (r = first_waiting(q)) != NULL) {
-		TAILQ_REMOVE(list_of(r), r, others);
-		r->queued = false;
+		dequeue(r);
 		connect_now(r);
 	}
+	keep_room(screen);
 }
 
 /* --- the contract ----------------------------------------------------------- */
@@ -293,8 +327,7 @@ replay_start(
 		replay_free(s);
 		return errno = ENOMEM, -1;
 	}
-	TAILQ_INSERT_TAIL(list_of(r), r, others);
-	r->queued = true;
+	enqueue(r, false);
 	r->since = loop_now(s->screen->loop);
 	handoff_watch_server(s->screen);
 	loop_later_add(s->screen->loop, &q->runner, on_free_place);
@@ -310,7 +343,7 @@ replay_free(struct session *s)
 	if (r == NULL)
 		return;
 	if (r->queued)
-		TAILQ_REMOVE(list_of(r), r, others);
+		dequeue(r);
 	leave_asked(r);
 	if (r->counted)
 		q->active--;
