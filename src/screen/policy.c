@@ -130,12 +130,24 @@ make_teaser(char **teaser_r, const char *banner)
 	return *teaser_r != NULL ? 0 : -1;
 }
 
+/* Whether main.cf lets smtpd offer STARTTLS. It takes levels that only clients
+ * have for "encrypt". */
+static bool
+smtpd_has_tls(const struct policy *p)
+{
+	const char *level = config_text(p->config, "smtpd_tls_security_level");
+
+	if (level[0] != '\0')
+		return strcmp(level, "none") != 0;
+	return strcmp(config_text(p->config, "smtpd_use_tls"), "yes") == 0 ||
+	       strcmp(config_text(p->config, "smtpd_enforce_tls"), "yes") == 0;
+}
+
 /* Until smtpd has been heard: what every smtpd offers. */
 static int
 guess_keywords(struct policy *p, const struct config *cfg)
 {
-	const char *level = config_text(p->config, "smtpd_tls_security_level");
-	bool tls = strcmp(level, "may") == 0 || strcmp(level, "encrypt") == 0;
+	bool tls = smtpd_has_tls(p);
 
 	p->keywords = mem_printf("SIZE %lld\n%s8BITMIME\n"
 				 "ENHANCEDSTATUSCODES\nDSN",

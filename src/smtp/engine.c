@@ -370,11 +370,14 @@ dispatch(struct engine *e, enum command_id id, const struct turn *t)
 	return answer(e, t, ANSWER_UNKNOWN);
 }
 
-/* Commands that are about mail. */
+/* Commands that are about mail. Who was not offered STARTTLS, because smtpd does
+ * not, hears from smtpd whether it can do without. */
 static bool
 needs_tls(const struct engine *e, enum command_id id)
 {
 	if (!e->options->tls_required || e->secure)
+		return false;
+	if (e->offer != NULL && !engine_is_offered(e, KEYWORD_STARTTLS))
 		return false;
 	return id == COMMAND_MAIL || id == COMMAND_RCPT || id == COMMAND_DATA ||
 	       id == COMMAND_BDAT || id == COMMAND_RSET || id == COMMAND_VRFY ||
