@@ -84,7 +84,8 @@ bool policy_speaks(const struct policy *p, const struct addr *a);
 bool policy_has_proxy(const struct policy *p, const struct addr *peer);
 /* smtpd's answer to EHLO: from the first one on its keywords are what good
  * clients are offered, less those that our part of the session cannot keep. */
-void policy_learn_keywords(struct policy *p, struct span response);
+void policy_learn_keywords(
+    struct policy *p, const struct addr *client, struct span response);
 /* The EHLO lines for clients that may still come to smtpd, newlines between. */
 const char *policy_keywords(const struct policy *p);
 

@@ -234,14 +234,19 @@ may_offer(struct span keyword)
 	return true;
 }
 
+/* From whom some are concealed nothing is learned for all others: smtpd goes by
+ * the same tables. */
 void
-policy_learn_keywords(struct policy *p, struct span response)
+policy_learn_keywords(
+    struct policy *p, const struct addr *client, struct span response)
 {
+	struct table_match match;
 	struct span text;
 	struct buf out;
 	char *learned;
 
-	if (p->knows_keywords)
+	if (p->knows_keywords ||
+	    maps_find_addr(p->discard_maps, client, &match) == TABLE_FOUND)
 		return;
 	buf_init(&out, KEYWORDS_MAX);
 	(void)response_line(&response, &text); /* the host's name */

@@ -91,7 +91,8 @@ learn(struct replay *r, const struct response *response)
 {
 	if (r->step == 1 && response->code == 250 &&
 	    command_parse(buf_span(&r->lines[0])).id == COMMAND_EHLO)
-		policy_learn_keywords(r->session->policy, response->lines);
+		policy_learn_keywords(r->session->policy,
+		    &r->session->client.addr, response->lines);
 }
 
 static void
