@@ -55,6 +55,7 @@ struct policy {
 	bool knows_keywords;     /* they were heard, not guessed */
 	bool quiet[EVENT_COUNT]; /* log_events */
 	bool words_by_default;   /* respectful_logging=no, but not by choice */
+	size_t descriptor_limit; /* RLIMIT_NOFILE */
 	size_t
 	    session_ceiling; /* beyond it nobody is accepted, however known */
 	size_t session_limit;

@@ -84,8 +84,9 @@ engine_options_of(const struct config *cfg)
  * more of a relayed session are counted with it. Known clients may go beyond the
  * limit, where others are shed, but nobody beyond the ceiling. */
 static void
-set_limits(struct policy *p, const struct config *cfg, size_t descriptors)
+set_limits(struct policy *p, const struct config *cfg)
 {
+	size_t descriptors = p->descriptor_limit;
 	size_t handoffs = (size_t)cfg->post_queue_limit;
 	size_t reserved = RESERVED_DESCRIPTORS;
 
@@ -299,7 +300,8 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	p->screen = o->screen;
 	p->config = config_ref(o->config);
 	p->words_by_default = has_old_words_by_default(o->config);
-	set_limits(p, cfg, o->descriptor_limit);
+	p->descriptor_limit = o->descriptor_limit;
+	set_limits(p, cfg);
 	p->engine[false] = engine_options_of(cfg);
 	p->engine[true] = engine_options_of(config_under(o->config, true));
 	p->line_length_limit = cfg->postfix.line_length_limit < LINE_LENGTH_MIN
@@ -348,6 +350,7 @@ policy_unref(struct policy **pp)
 void
 policy_set_stress(struct policy *p, bool stress)
 {
+	set_limits(p, config_under(p->config, stress));
 	if (p->dnsbl != NULL)
 		dnsbl_set_timeout(
 		    p->dnsbl, config_under(p->config, stress)->dnsbl_timeout);
