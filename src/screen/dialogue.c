@@ -98,6 +98,22 @@ make_options(struct session *s)
 	    policy_discards(s->policy, &s->client.addr, &d->options.discard);
 }
 
+/* Numbers and switches are those of now: stress may have begun, or ended. */
+static void
+follow_stress(struct session *s)
+{
+	const struct engine_options *now =
+	    &s->policy->engine[s->screen->stress];
+	const struct config *cfg = session_config(s);
+	struct engine_options *options = &s->dialogue->options;
+
+	options->helo_required = now->helo_required;
+	options->disable_vrfy = now->disable_vrfy;
+	options->message_size_limit = now->message_size_limit;
+	options->command_limit = (unsigned)cfg->command_count_limit;
+	options->style.soft_bounce = cfg->postfix.soft_bounce;
+}
+
 static enum phase
 dialogue_begin(struct session *s)
 {
@@ -375,6 +391,7 @@ take_line(struct session *s, const struct line *line)
 	struct command c;
 	enum phase wish;
 
+	follow_stress(s);
 	if ((wish = deep_look_at_ending(s, line)) != PHASE_STAY)
 		return wish;
 	text = line->text;
