@@ -81,12 +81,27 @@ print_expanded(struct dump *d, const char *name, const char *text)
 	buf_clear(&value);
 }
 
+/* What is not expanded is inherited all the same. */
+static void
+print_inherited(struct dump *d, const char *name, const struct param *param)
+{
+	struct errtext why = {""};
+	struct buf value;
+
+	buf_init(&value, SCOPE_VALUE_MAX);
+	if (scope_effective(d->set, state_of(d), param, &value, &why) == 0 &&
+	    buf_str(&value) != NULL)
+		print_line(d, name, buf_str(&value));
+	buf_clear(&value);
+}
+
 static void
 print_parameter(struct dump *d, const char *name)
 {
+	const struct param *param = params_find(name);
 	const char *text = scope_raw(d->set, state_of(d), name);
 
-	if (text == NULL && params_find(name) == NULL) {
+	if (text == NULL && param == NULL) {
 		fprintf(d->errors,
 		    "doorbelld: warning: %s: unknown parameter\n", name);
 		d->rc = -1;
@@ -96,6 +111,9 @@ print_parameter(struct dump *d, const char *name)
 		text = "";
 	if ((d->mode & CONFIG_DUMP_EXPAND) != 0 && !is_raw(name))
 		print_expanded(d, name, text);
+	else if ((d->mode & CONFIG_DUMP_EXPAND) != 0 && param != NULL &&
+		 param->type == PARAM_RAW && strcmp(param->name, name) == 0)
+		print_inherited(d, name, param);
 	else
 		print_line(d, name, text);
 }
