@@ -28,10 +28,21 @@ onward_clear(struct onward *o)
 	buf_clear(&o->mail);
 }
 
+/* Whose TLS ends here (it said STARTTLS before EHLO) does not go on with an
+ * smtpd that has TLS too: that would take it for a client without. */
+static bool
+hides_tls(const struct session *s)
+{
+	const char *keywords = policy_keywords(s->policy);
+
+	return stream_has_tls(&s->stream) && keywords != NULL &&
+	       strstr(keywords, keywords_name(KEYWORD_STARTTLS)) != NULL;
+}
+
 bool
 onward_is_open(const struct session *s)
 {
-	return !verdict_is_against(s) &&
+	return !verdict_is_against(s) && !hides_tls(s) &&
 	       (s->late ||
 		   session_config(s)->deep_pass_action == DEEP_PASS_RELAY);
 }
