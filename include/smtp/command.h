@@ -22,6 +22,7 @@ struct command {
 	enum command_id id;
 	struct span word; /* as typed; empty for an empty line */
 	struct span rest; /* arguments, without blanks around them */
+	struct span tail; /* the same as typed, behind one blank */
 };
 
 struct command command_parse(struct span line);

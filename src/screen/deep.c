@@ -54,7 +54,7 @@ non_smtp_fault(struct session *s, const struct command *c, const char *after)
 	return fault(s, CHECK_NON_SMTP, EVENT_NON_SMTP,
 	    (struct journal_line){.word = after,
 		.command = first_bytes(c->word),
-		.quoted = first_bytes(c->rest)});
+		.quoted = first_bytes(c->tail)});
 }
 
 /* Commands of other protocols, and the lines of a mail's header. Who cannot be

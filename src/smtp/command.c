@@ -23,10 +23,17 @@ span_up_to(struct span in, char stop)
 }
 
 static struct span
-span_without_blanks(struct span in)
+span_behind_blanks(struct span in)
 {
 	while (in.n > 0 && in.p[0] == ' ')
 		in = span_of(in.p + 1, in.n - 1);
+	return in;
+}
+
+static struct span
+span_without_blanks(struct span in)
+{
+	in = span_behind_blanks(in);
 	while (in.n > 0 && in.p[in.n - 1] == ' ')
 		in.n--;
 	return in;
@@ -50,14 +57,19 @@ command_word(struct span text)
 struct command
 command_parse(struct span line)
 {
-	struct span seen = span_without_blanks(span_up_to(line, '\0'));
-	struct command command = {.word = command_word(seen), .rest = seen};
+	struct span seen = span_behind_blanks(span_up_to(line, '\0'));
+	struct command command = {.word = command_word(seen), .tail = seen};
 
 	command.id = command_find(command.word);
-	if (seen.n > 0)
-		command.rest.p += command.word.n;
-	command.rest.n -= command.word.n;
-	command.rest = span_without_blanks(command.rest);
+	if (seen.n > 0) {
+		command.tail.p += command.word.n;
+		command.tail.n -= command.word.n;
+	}
+	command.rest = span_without_blanks(command.tail);
+	if (command.tail.n > 0) {
+		command.tail.p++;
+		command.tail.n--;
+	}
 	return command;
 }
 

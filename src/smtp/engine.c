@@ -34,7 +34,7 @@ enum {
 
 /* One line and what goes with it. */
 struct turn {
-	struct span rest;
+	struct span rest, tail; /* as in struct command */
 	const struct reply *refusal;
 	struct buf *out;
 };
@@ -272,7 +272,7 @@ on_mail(struct engine *e, const struct turn *t)
 		return answer(e, t, ANSWER_NEED_HELO);
 	if (e->has_sender)
 		return answer(e, t, ANSWER_NESTED_MAIL);
-	if (take_address(e, t->rest, &e->sender) < 0) {
+	if (take_address(e, t->tail, &e->sender) < 0) {
 		if (errno != EINVAL)
 			return ENGINE_BROKEN;
 		return answer(e, t, ANSWER_MAIL_SYNTAX);
@@ -286,7 +286,7 @@ on_rcpt(struct engine *e, const struct turn *t)
 {
 	if (!e->has_sender)
 		return answer(e, t, ANSWER_NEED_MAIL);
-	if (take_address(e, t->rest, &e->recipient) < 0) {
+	if (take_address(e, t->tail, &e->recipient) < 0) {
 		if (errno != EINVAL)
 			return ENGINE_BROKEN;
 		return answer(e, t, ANSWER_RCPT_SYNTAX);
@@ -363,6 +363,9 @@ dispatch(struct engine *e, enum command_id id, const struct turn *t)
 		return on_etrn(e, t);
 	case COMMAND_QUIT:
 		return say(e, t, &answers[ANSWER_BYE], ENGINE_QUIT);
+	case COMMAND_AUTH:
+	case COMMAND_XCLIENT:
+	case COMMAND_XFORWARD:
 	case COMMAND_UNKNOWN:
 	case COMMAND_COUNT:
 		break;
@@ -400,7 +403,7 @@ engine_take(struct engine *e, struct span line, const struct reply *refusal,
     struct buf *out)
 {
 	struct command command = command_parse(line);
-	struct turn turn = {command.rest, refusal, out};
+	struct turn turn = {command.rest, command.tail, refusal, out};
 	size_t start = out->n;
 	enum engine_outcome outcome;
 

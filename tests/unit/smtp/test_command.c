@@ -61,11 +61,35 @@ test_truncated(void **state)
 			got = command_parse(span_of(copy, n));
 			if (got.word.p < copy || got.rest.p < copy ||
 			    got.word.p + got.word.n > copy + n ||
-			    got.rest.p + got.rest.n > copy + n)
+			    got.rest.p + got.rest.n > copy + n ||
+			    got.tail.p < copy ||
+			    got.tail.p + got.tail.n > copy + n)
 				fail_msg("%s: cut at %zu", cases[i].name, n);
 			free(copy);
 		}
 	}
+}
+
+/* As typed, behind one blank. */
+static void
+test_tail(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} lines[] = {
+	    {"", ""},
+	    {"  ", ""},
+	    {"QUIT", ""},
+	    {"QUIT ", ""},
+	    {"QUIT  ", " "},
+	    {"GET  / HTTP ", " / HTTP "},
+	    {"  POST x ", "x "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		check_span(lines[i].in,
+		    command_parse(span_str(lines[i].in)).tail, lines[i].want);
 }
 
 static void
@@ -77,6 +101,7 @@ test_nothing(void **state)
 	assert_int_equal(got.id, COMMAND_UNKNOWN);
 	assert_int_equal(got.word.n, 0);
 	assert_int_equal(got.rest.n, 0);
+	assert_int_equal(got.tail.n, 0);
 }
 
 static void
@@ -108,6 +133,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_truncated),
+	    cmocka_unit_test(test_tail),
 	    cmocka_unit_test(test_nothing),
 	    cmocka_unit_test(test_first_word),
 	    cmocka_unit_test(test_names),
