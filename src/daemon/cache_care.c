@@ -61,7 +61,7 @@ sweep_when_due(struct doorbell *d)
 	const struct config *cfg = config_now(d);
 	struct cache_care *care = &d->care;
 
-	if (cfg->cache_cleanup_interval == 0 || d->draining)
+	if (cfg->cache_cleanup_interval == 0)
 		return;
 	if (care->swept && mono_between(care->swept_at, loop_now(d->loop)) <
 			       cfg->cache_cleanup_interval)
@@ -105,7 +105,7 @@ revive_when_due(struct doorbell *d)
 	const struct config *cfg = config_now(d);
 	struct errtext why;
 
-	if (d->draining || !is_revival_due(d))
+	if (!is_revival_due(d))
 		return;
 	if (cache_revive(d->cache, &why) < 0)
 		return;
@@ -138,6 +138,8 @@ cache_care_tick(struct doorbell *d)
 	if (d->cache == NULL)
 		return;
 	note_news(d, false);
+	if (d->draining)
+		return;
 	sweep_when_due(d);
 	revive_when_due(d);
 	rules_keep(d->rules, keep_rule, d);

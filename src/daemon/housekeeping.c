@@ -68,7 +68,10 @@ on_housekeeping(struct loop_timer *timer)
 		trend_update(&d->tally.page->trend, d->counters, clock_wall(),
 		    screen_session_count(d->screen));
 	cache_care_tick(d);
-	rules_expire(d->rules, clock_wall(), drop_rule, d);
+	/* Who accepts nobody needs no rules, and the next process may have been
+	 * told to keep one of them for longer. */
+	if (!d->draining)
+		rules_expire(d->rules, clock_wall(), drop_rule, d);
 	reload_tables(d);
 	systemd_tell(
 	    &d->systemd, screen_session_count(d->screen), d->screen->stress);

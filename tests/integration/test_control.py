@@ -507,7 +507,9 @@ def test_the_access_list_comes_first(ring):
 # --- explain and the DNS lists ---------------------------------------------------
 def test_explain(ring):
     server = ring.lists(
-        Zone("secret.bl.test", listed("127.0.0.50", ("127.0.0.51", "127.0.0.9"))),
+        Zone(
+            "secret.bl.test", listed("127.0.0.50", ("127.0.0.51", "127.0.0.9"))
+        ),
         Zone("wl.test", listed("127.0.0.60")),
         Zone("quota.test", listed(("127.0.0.50", "127.255.255.254"))),
     )
@@ -600,6 +602,27 @@ def test_explain(ring):
     assert "has not answered within" in " ".join(answer["story"])
     ctl("explain", "127.0.0.0/8", status=2)
     assert "not an address" in ctl.stderr
+
+
+def test_a_rule_outlives_who_drains(ring):
+    """The process before still knows for how long it was made first."""
+    postfix = ring.start(own={"doorbell_greet_wait": "60s"})
+    ctl = Ctl(postfix.screener, postfix.config)
+    with postfix.connect("127.0.0.5") as held:
+        held.line()
+        ctl("allow", "127.0.0.50", "--for", "8s")
+        postfix.reload()
+        with postfix.connect("127.0.0.6") as next_one:
+            next_one.line()
+            ctl("allow", "127.0.0.50")
+            # Once this is over, so is the first one for whoever drains.
+            ctl("allow", "127.0.0.51", "--for", "10s")
+            assert postfix.drainers()
+            until(
+                lambda: ctl.json("rules")["total"] == 1, "the end of a rule"
+            )
+            answer = ctl.json("explain", "--offline", "127.0.0.50")
+            assert answer["outcome"] == "allowed"
 
 
 def test_explain_offline(ring):
@@ -720,7 +743,7 @@ def test_bash_completes(ring):
 
     def completed(*words):
         script = (
-            "doorbellctl() { %s \"$@\"; }; source %s/conf/doorbellctl.bash; "
+            'doorbellctl() { %s "$@"; }; source %s/conf/doorbellctl.bash; '
             "COMP_WORDS=(doorbellctl %s); COMP_CWORD=%d; _doorbellctl; "
             'echo "${COMPREPLY[*]}"'
             % (
@@ -793,5 +816,7 @@ def test_counters_without_a_place(ring):
     trouble = r"warning: counters: .*/doorbell_counters: .*"
     postfix.log.expect(trouble)
     postfix.log.wait_for(trouble)
-    assert total(Ctl(postfix.screener, postfix.config), "connections_total") == 1
+    assert (
+        total(Ctl(postfix.screener, postfix.config), "connections_total") == 1
+    )
     assert os.path.islink(name)
