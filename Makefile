@@ -283,7 +283,7 @@ bench-run: all $(BENCH_BIN)
 		--build $B $(if $(SCENARIOS),--scenarios $(SCENARIOS))
 
 # --- static checks ----------------------------------------------------------
-lint: format-check man $B/doorbelld  ## style, layers, tables against documents
+lint: format-check man $B/doorbelld $B/doorbellctl  ## style, layers, tables against documents
 	$Qset -e; for t in tests/lint/*.sh; do CC="$(CC)" DOORBELLD=$B/doorbelld $$t; done
 
 # One file at a time, so that -j helps and only what has changed is looked at
