@@ -4,7 +4,7 @@
  * Facts go in, JSON comes out: a member for each step of the decision, and the
  * same as sentences, "story", for people who are not from here.
  *
- * Owns:    nothing; facts point to the policy's.
+ * Owns:    an override, until explain_forget(); else facts point to the policy's.
  * Errors:  none. */
 #ifndef DOORBELL_OPS_EXPLAIN_H
 #define DOORBELL_OPS_EXPLAIN_H
@@ -46,25 +46,28 @@ struct explain_list {
 struct explain_facts {
 	struct addr client;
 	const struct policy *policy;
-	const struct config *cfg;
+	const struct config *cfg;  /* as the access list changes it */
+	struct override *override; /* or NULL */
 	struct wall now;
 	struct access_fact access;
 	bool has_rule;
 	struct rule rule;
-	bool has_cache, is_known; /* there is a cache, and a record in it */
-	struct checks checks;     /* what is due by that */
-	bool has_counts;          /* of what follows */
-	int64_t connections,
-	    failures;        /* in the last minute, in the last hour */
-	const char *unasked; /* why no list is; NULL: they are asked */
+	bool has_cache, is_known;  /* there is a cache, and a record in it */
+	const char *cache_trouble; /* why nobody knows; or NULL */
+	struct checks checks;      /* what is due by that */
+	bool has_counts;           /* of what follows */
+	int64_t sessions,          /* that it has now */
+	    connections, failures; /* in the last minute, in the last hour */
+	const char *unasked;       /* why no list is; NULL: they are asked */
 	struct explain_list *lists;
 	size_t list_count;
 };
 
 /* All but the record and the lists. `rules` may be NULL. */
 void explain_look(struct explain_facts *f, const struct policy *policy,
-    const struct config *cfg, const struct rules *rules,
-    const struct addr *client);
+    bool stress, const struct rules *rules, const struct addr *client);
+/* Before the policy goes. */
+void explain_forget(struct explain_facts *f);
 /* The record, or NULL: there is none. */
 void explain_remember(struct explain_facts *f, const struct record *record);
 /* Members of an object that is open. */

@@ -30,6 +30,7 @@ struct quota_client *quota_enter(struct quota *q, const struct record_key *key);
 /* The session ends; the entry goes with the last one. */
 void quota_leave(struct quota *q, struct quota_client *client);
 size_t quota_sessions(const struct quota *q);
+unsigned quota_sessions_of(const struct quota *q, const struct record_key *key);
 
 /* The stress state that follows from the number of sessions: on from 90 % of
  * `limit`, off at 70 %, in between as it was. */

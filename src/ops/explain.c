@@ -4,9 +4,11 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
+#include "config/override.h"
 
 /* The steps are those of screen/admit.c and screen/greet.c, in their order; what
  * a step decides there ends the story here. */
@@ -15,21 +17,27 @@ enum { SENTENCE_MAX = 1024, BLOCK_TEXT_MAX = ADDR_TEXT_MAX + 4 };
 
 /* Where the decision falls. */
 enum outcome {
+	OUTCOME_CROWD,     /* it has too many connections */
 	OUTCOME_PERMITTED, /* by the access list */
 	OUTCOME_REJECTED,
 	OUTCOME_ALLOWED, /* by hand */
 	OUTCOME_DENIED,
+	OUTCOME_RUSHED, /* it comes too often */
 	OUTCOME_KNOWN,
+	OUTCOME_LOST,     /* it has failed too often */
 	OUTCOME_LISTED,   /* the score reaches the threshold */
 	OUTCOME_VOUCHED,  /* the score is at the allowlist threshold */
 	OUTCOME_STRANGER, /* it is tested */
 };
 
 static const char *const outcome_names[] = {
+    [OUTCOME_CROWD] = "too many at once",
     [OUTCOME_PERMITTED] = "permitted",
     [OUTCOME_REJECTED] = "rejected",
     [OUTCOME_ALLOWED] = "allowed",
     [OUTCOME_DENIED] = "denied",
+    [OUTCOME_RUSHED] = "too many connections",
+    [OUTCOME_LOST] = "too many failures",
     [OUTCOME_KNOWN] = "known",
     [OUTCOME_LISTED] = "listed",
     [OUTCOME_VOUCHED] = "vouched",
@@ -53,17 +61,21 @@ static const char *const action_names[] = {
 /* --- facts ------------------------------------------------------------------ */
 
 void
-explain_look(struct explain_facts *f, const struct policy *policy,
-    const struct config *cfg, const struct rules *rules,
-    const struct addr *client)
+explain_look(struct explain_facts *f, const struct policy *policy, bool stress,
+    const struct rules *rules, const struct addr *client)
 {
 	const struct rule *rule;
 
 	*f = (struct explain_facts){.client = *client,
 	    .policy = policy,
-	    .cfg = cfg,
+	    .cfg = config_under(policy->config, stress),
 	    .now = clock_wall(),
 	    .access = access_find(policy->access, client)};
+	if (f->access.settings.n > 0)
+		f->override =
+		    override_get(policy->overrides, f->access.settings, NULL);
+	if (f->override != NULL)
+		f->cfg = override_under(f->override, stress);
 	rule = rules != NULL ? rules_find(rules, client, f->now) : NULL;
 	if (rule != NULL) {
 		f->has_rule = true;
@@ -81,6 +93,12 @@ explain_remember(struct explain_facts *f, const struct record *record)
 {
 	f->is_known = record != NULL;
 	checks_begin(&f->checks, f->cfg, record, f->now);
+}
+
+void
+explain_forget(struct explain_facts *f)
+{
+	override_put(&f->override);
 }
 
 static int
@@ -101,20 +119,35 @@ is_asked(const struct explain_facts *f)
 	return f->unasked == NULL;
 }
 
+static bool
+is_at(int64_t count, int64_t limit)
+{
+	return limit > 0 && count >= limit;
+}
+
 static enum outcome
 outcome_of(const struct explain_facts *f)
 {
 	int64_t allow = f->cfg->dnsbl_allowlist_threshold;
+	bool ruled = f->access.verdict == ACCESS_DUNNO && f->has_rule;
 
+	if (is_at(f->sessions, f->cfg->client_connection_count_limit))
+		return OUTCOME_CROWD;
 	if (f->access.verdict == ACCESS_PERMIT)
 		return OUTCOME_PERMITTED;
+	if (ruled && f->rule.allow)
+		return OUTCOME_ALLOWED;
+	if (is_at(f->connections, f->cfg->connection_rate_limit))
+		return OUTCOME_RUSHED;
 	if (f->access.verdict == ACCESS_REJECT &&
 	    f->cfg->denylist_action != ACTION_IGNORE)
 		return OUTCOME_REJECTED;
-	if (f->access.verdict == ACCESS_DUNNO && f->has_rule)
-		return f->rule.allow ? OUTCOME_ALLOWED : OUTCOME_DENIED;
+	if (ruled)
+		return OUTCOME_DENIED;
 	if (f->is_known && !checks_any(&f->checks, CHECK_ANY, CHECK_PENDING))
 		return OUTCOME_KNOWN;
+	if (is_at(f->failures, f->cfg->failure_rate_limit))
+		return OUTCOME_LOST;
 	if (f->checks.state[CHECK_DNSBL] != CHECK_PENDING || !is_asked(f))
 		return OUTCOME_STRANGER;
 	if (score_of(f) >= f->cfg->dnsbl_threshold)
@@ -169,7 +202,10 @@ write_rule(const struct explain_facts *f, struct json *j)
 	json_object(j, "rule");
 	json_text(j, "what", f->rule.allow ? "allow" : "deny");
 	json_text(j, "block", text);
-	json_number(j, "until", f->rule.until.s);
+	if (f->rule.until.s == RULE_FOR_GOOD)
+		json_null(j, "until");
+	else
+		json_number(j, "until", f->rule.until.s);
 	json_text(j, "note", f->rule.note);
 	json_end(j);
 }
@@ -181,6 +217,8 @@ write_checks(const struct explain_facts *f, struct json *j)
 
 	json_object(j, "cache");
 	json_bool(j, "used", f->has_cache);
+	if (f->cache_trouble != NULL)
+		json_text(j, "trouble", f->cache_trouble);
 	json_bool(j, "known", f->is_known);
 	json_array(j, "tests");
 	for (enum check_id i = 0; i < CHECK_COUNT; i++) {
@@ -204,6 +242,9 @@ write_counts(const struct explain_facts *f, struct json *j)
 	if (!f->has_counts)
 		return;
 	json_object(j, "rates");
+	json_number(j, "connections_now", f->sessions);
+	json_number(j, "client_connection_count_limit",
+	    f->cfg->client_connection_count_limit);
 	json_number(j, "connections_a_minute", f->connections);
 	json_number(j, "connection_rate_limit", f->cfg->connection_rate_limit);
 	json_number(j, "failures_an_hour", f->failures);
@@ -319,7 +360,12 @@ tell_checks(const struct explain_facts *f, struct json *j)
 	struct wall until;
 	char time[64];
 
-	if (!f->has_cache)
+	if (f->cache_trouble != NULL)
+		say(j,
+		    "What is known of clients, and what was said by hand,"
+		    " cannot be read: %s.",
+		    f->cache_trouble);
+	else if (!f->has_cache)
 		say(j, "There is no memory of clients.");
 	else if (!f->is_known)
 		say(j, "It has not passed the tests before, or not lately.");
@@ -336,13 +382,23 @@ tell_checks(const struct explain_facts *f, struct json *j)
 static void
 tell_counts(const struct explain_facts *f, struct json *j)
 {
+	if (is_at(f->sessions, f->cfg->client_connection_count_limit))
+		say(j, "It has %lld connections now; the limit is %lld.",
+		    (long long)f->sessions,
+		    (long long)f->cfg->client_connection_count_limit);
 	if (f->connections > 0 && f->cfg->connection_rate_limit > 0)
 		say(j,
 		    "It came %lld times in the last minute; the limit is"
 		    " %lld.",
 		    (long long)f->connections,
 		    (long long)f->cfg->connection_rate_limit);
-	if (f->failures > 0)
+	if (f->failures > 0 && f->cfg->failure_rate_limit > 0)
+		say(j,
+		    "It failed %lld times in the last hour; the limit is"
+		    " %lld.",
+		    (long long)f->failures,
+		    (long long)f->cfg->failure_rate_limit);
+	else if (f->failures > 0)
 		say(j, "It failed %lld times in the last hour.",
 		    (long long)f->failures);
 }
@@ -358,8 +414,11 @@ tell_listed(const struct explain_list *l, struct json *j)
 	for (size_t i = 0; i < l->n; i++)
 		(void)buf_printf(&all, "%s%s", i > 0 ? " " : "",
 		    addr_format(&l->addr[i], address));
-	say(j, "%s lists it as %s: %d points (answer in %lld ms%s).", l->name,
-	    buf_str(&all), l->points, (long long)l->waited_ms,
+	say(j,
+	    "%s lists it as %s: %d points (answer in %lld ms, good for %u "
+	    "s%s).",
+	    l->name, buf_str(&all), l->points, (long long)l->waited_ms,
+	    l->ttl_s,
 	    l->is_out ? "; the list is out of use and does not count" : "");
 }
 
@@ -419,11 +478,26 @@ tell_refusal(const char *why, enum config_action action, struct json *j)
 }
 
 static void
+tell_interfaces(const struct explain_facts *f, struct json *j)
+{
+	if (strcmp(f->cfg->allowlist_interfaces, "static:all") != 0)
+		say(j,
+		    "That is so on the addresses of"
+		    " doorbell_allowlist_interfaces; on others each recipient"
+		    " is refused with a 450 reply.");
+}
+
+static void
 tell_outcome(const struct explain_facts *f, struct json *j)
 {
 	enum config_action deny = (enum config_action)f->cfg->denylist_action;
 
 	switch (outcome_of(f)) {
+	case OUTCOME_CROWD:
+		say(j, "So it is sent away with a 421 reply, for now: it has"
+		       " too many connections"
+		       " (doorbell_client_connection_count_limit).");
+		break;
 	case OUTCOME_PERMITTED:
 	case OUTCOME_ALLOWED:
 		say(j, "So it gets to the mail server at once, without a"
@@ -436,6 +510,14 @@ tell_outcome(const struct explain_facts *f, struct json *j)
 		tell_refusal("So it is refused",
 		    deny == ACTION_IGNORE ? ACTION_ENFORCE : deny, j);
 		break;
+	case OUTCOME_RUSHED:
+		say(j, "So it is sent away with a 421 reply, for now: it comes"
+		       " too often (doorbell_connection_rate_limit).");
+		break;
+	case OUTCOME_LOST:
+		say(j, "So it is sent away with a 421 reply, for now: it has"
+		       " failed too often (doorbell_failure_rate_limit).");
+		break;
 	case OUTCOME_KNOWN:
 		say(j, "So it gets to the mail server at once: it is known.");
 		break;
@@ -446,10 +528,12 @@ tell_outcome(const struct explain_facts *f, struct json *j)
 	case OUTCOME_VOUCHED:
 		say(j, "So it passes all other tests, too: the score is at or"
 		       " below doorbell_dnsbl_allowlist_threshold.");
+		tell_interfaces(f, j);
 		break;
 	case OUTCOME_STRANGER:
 		say(j, "So nothing speaks against it: it gets to the mail"
 		       " server when it has passed the tests that are due.");
+		tell_interfaces(f, j);
 		break;
 	}
 }

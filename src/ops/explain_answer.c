@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "ops/explain.h"
+#include "screen/quota.h"
 #include "screen/rate.h"
 
 /* The lists are asked once more, past the rounds of lookup/dnsbl.c: an admin
@@ -42,6 +43,7 @@ work_free(struct work *w)
 	mem_free(w->questions);
 	mem_free(w->facts.lists);
 	dnsbl_spec_clear(&w->spec);
+	explain_forget(&w->facts);
 	policy_unref(&w->policy);
 	mem_free(w);
 }
@@ -229,6 +231,7 @@ look_at_rates(struct work *w, struct screen *screen)
 	struct mono now = loop_now(screen->loop);
 
 	f->has_counts = true;
+	f->sessions = quota_sessions_of(screen->quota, &key);
 	f->connections = rate_of(screen->connections, &key, now);
 	f->failures = rate_of(screen->failures, &key, now);
 }
@@ -246,8 +249,8 @@ begin(struct control_call *call, struct work *w, const struct addr *client)
 	call->work = w;
 	call->abandon = abandon;
 	c->explaining++;
-	explain_look(&w->facts, w->policy, screen_config(screen, w->policy),
-	    screen->rules, client);
+	explain_look(
+	    &w->facts, w->policy, screen->stress, screen->rules, client);
 	look_at_cache(w, screen);
 	look_at_rates(w, screen);
 	if (w->facts.unasked == NULL && ask_lists(w, &why) < 0) {

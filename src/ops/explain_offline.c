@@ -64,8 +64,10 @@ explain(const struct site *site, const struct policy *policy,
 		return -1;
 	}
 	known = cache_peek(site, client, &record, rules, &trouble);
-	explain_look(&facts, policy, site->cfg, rules, client);
+	explain_look(&facts, policy, false, rules, client);
 	facts.has_cache = known >= 0;
+	if (known < 0 && site->cfg->cache_map[0] != '\0')
+		facts.cache_trouble = trouble.text;
 	facts.unasked = "no question is asked offline";
 	explain_remember(&facts, known > 0 ? &record : NULL);
 	json_init(&j, out);
@@ -73,6 +75,7 @@ explain(const struct site *site, const struct policy *policy,
 	explain_write(&facts, &j);
 	if ((rc = json_finish(&j)) < 0)
 		errtext_set(why, "the answer is too long");
+	explain_forget(&facts);
 	rules_free(&rules);
 	return rc;
 }

@@ -156,6 +156,17 @@ rule_answers_deny(struct control_call *call)
 	make_rule(call, false);
 }
 
+/* A block that is no client of the cache, nor in one, has many. */
+static bool
+is_one_client(const struct addr_block *block, const struct config *cfg)
+{
+	int64_t bits = block->base.family == ADDR_IPV4
+			   ? cfg->ipv4_prefix_length
+			   : cfg->ipv6_prefix_length;
+
+	return block->bits >= bits;
+}
+
 /* The client of the cache that the block is, or is in. */
 static bool
 forget_record(const struct control_call *call, const struct addr_block *block)
@@ -167,7 +178,7 @@ forget_record(const struct control_call *call, const struct addr_block *block)
 		(unsigned)cfg->ipv6_prefix_length);
 	struct record record;
 
-	return screen->cache != NULL &&
+	return screen->cache != NULL && is_one_client(block, cfg) &&
 	       cache_find(screen->cache, &key, &record) &&
 	       cache_forget(screen->cache, &key) == 0;
 }
@@ -180,7 +191,7 @@ rule_answers_forget(struct control_call *call)
 	char text[ADDR_TEXT_MAX + 4];
 	struct addr_block block;
 	struct errtext why;
-	bool rule, record;
+	bool one, rule, record;
 
 	if (read_block(call, &block, &why) < 0) {
 		control_fail(call, CONTROL_BAD, "%s", why.text);
@@ -188,11 +199,13 @@ rule_answers_forget(struct control_call *call)
 	}
 	format_block(&block, text, sizeof(text));
 	rule = rules != NULL && rules_remove(rules, &block);
+	one = is_one_client(&block, screen_config(call->control->screen,
+					call->control->screen->policy));
 	record = forget_record(call, &block);
 	if (!rule && !record) {
 		control_fail(call, CONTROL_FAILED,
-		    "%s: there is no rule for it, and nothing in the cache",
-		    text);
+		    "%s: there is no rule for it%s", text,
+		    one ? ", and nothing in the cache" : "");
 		return;
 	}
 	note.key = rules_key(&block);
@@ -201,7 +214,10 @@ rule_answers_forget(struct control_call *call)
 	control_log_act(call, "forget %s", text);
 	json_text(&call->json, "block", text);
 	json_bool(&call->json, "rule", rule);
-	json_bool(&call->json, "cache", record);
+	if (one)
+		json_bool(&call->json, "cache", record);
+	else
+		json_null(&call->json, "cache");
 	control_finish(call);
 }
 

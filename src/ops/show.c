@@ -120,7 +120,7 @@ show_status(const struct json_value *v, FILE *out)
 	    (long long)json_value_number(v, "relayed"),
 	    json_value_is_true(cache, "usable") ? "in use" : "none",
 	    (long long)json_value_number(cache, "waiting"));
-	fputs("since the start\n", out);
+	fputs("counted since the counters began\n", out);
 	show_members(json_value_get(v, "counters"), "  ", out);
 }
 
@@ -245,14 +245,18 @@ show_rules(const struct json_value *v, FILE *out)
 static void
 show_forget(const struct json_value *v, FILE *out)
 {
+	const struct json_value *cache = json_value_get(v, "cache");
+
 	show_text(out, json_value_text(v, "block"), 0);
 	fputs(json_value_is_true(v, "rule") ? ": the rule is gone\n"
 					    : ": there was no rule\n",
 	    out);
-	fputs(json_value_is_true(v, "cache")
-		  ? "what the cache knew is forgotten\n"
-		  : "the cache knew nothing\n",
-	    out);
+	if (json_value_is_true(v, "cache"))
+		fputs("what the cache knew is forgotten\n", out);
+	else if (cache != NULL && cache->kind == JSON_NULL)
+		fputs("its clients stay in the cache as they are\n", out);
+	else
+		fputs("the cache knew nothing\n", out);
 }
 
 /* --- DNS lists and explanations --------------------------------------------- */
@@ -317,8 +321,9 @@ static void
 show_reload(const struct json_value *v, FILE *out)
 {
 	(void)v;
-	fputs(
-	    "the configuration is read again; the log says how it went\n", out);
+	fputs("the configuration is read again, under master(8) by the next"
+	      " process; the log says how it went\n",
+	    out);
 }
 
 static void

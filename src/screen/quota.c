@@ -81,6 +81,16 @@ quota_leave(struct quota *q, struct quota_client *client)
 	slab_give(q->memory, client);
 }
 
+unsigned
+quota_sessions_of(const struct quota *q, const struct record_key *key)
+{
+	struct map_link *link = map_find(q->clients, key->bytes, key->n);
+
+	return link != NULL
+		   ? OWNER_OF(link, struct quota_client, link)->sessions
+		   : 0;
+}
+
 size_t
 quota_sessions(const struct quota *q)
 {

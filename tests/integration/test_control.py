@@ -435,6 +435,16 @@ def test_rules_by_hand(ring):
     ctl("forget", "127.0.0.64/28", status=1)
     assert "there is no rule for it" in ctl.stderr
     greet(postfix, "127.0.0.71")
+    # The first address of a network is no more its client than any other.
+    greet(postfix, "127.0.0.64")
+    ctl("deny", "127.0.0.64/28")
+    assert ctl.json("forget", "127.0.0.64/28") == {
+        "block": "127.0.0.64/28",
+        "rule": True,
+        "cache": None,
+    }
+    ctl("forget", "127.0.0.64/28", status=1)
+    assert ctl.json("explain", "127.0.0.64")["outcome"] == "known"
     # What was learnt goes, too.
     assert ctl.json("forget", "127.0.0.71") == {
         "block": "127.0.0.71/32",
@@ -618,11 +628,47 @@ def test_a_rule_outlives_who_drains(ring):
             # Once this is over, so is the first one for whoever drains.
             ctl("allow", "127.0.0.51", "--for", "10s")
             assert postfix.drainers()
-            until(
-                lambda: ctl.json("rules")["total"] == 1, "the end of a rule"
-            )
+            until(lambda: ctl.json("rules")["total"] == 1, "the end of a rule")
             answer = ctl.json("explain", "--offline", "127.0.0.50")
             assert answer["outcome"] == "allowed"
+
+
+def test_explain_knows_the_limits_of_rates(ring):
+    """Also those that the access list changes for a network."""
+    postfix = ring.build(
+        doorbell_greet_action="enforce",
+        doorbell_connection_rate_limit="6",
+        doorbell_failure_rate_limit="2",
+    )
+    postfix.own["doorbell_access_list"] = "cidr:" + postfix.file(
+        "access.cidr",
+        "127.0.3.0/24 {dunno, failure_rate_limit = 3}\n",
+    )
+    postfix.start()
+    ctl = Ctl(postfix.screener, postfix.config)
+
+    def fail(source, times):
+        for _ in range(times):
+            with postfix.connect(source) as client:
+                client.line()
+                client.ask("EHLO too.early")
+
+    fail("127.0.0.9", 2)
+    assert ctl.json("explain", "127.0.0.9")["outcome"] == "too many failures"
+    assert "sent away with a 421 reply" in ctl("explain", "127.0.0.9")
+    with postfix.connect("127.0.0.9") as client:
+        assert client.reply().code == 421
+    fail("127.0.3.9", 2)
+    answer = ctl.json("explain", "127.0.3.9")
+    assert answer["outcome"] == "tested"
+    assert answer["rates"]["failure_rate_limit"] == 3
+    for _ in range(6):
+        with postfix.connect("127.0.0.10") as client:
+            client.line()
+    answer = ctl.json("explain", "127.0.0.10")
+    assert answer["outcome"] == "too many connections"
+    with postfix.connect("127.0.0.10") as client:
+        assert client.reply().code == 421
 
 
 def test_explain_offline(ring):
@@ -642,7 +688,7 @@ def test_explain_offline(ring):
     assert not answer["dnsbl"]["asked"]
     text = ctl("explain", "--offline", "127.0.0.50")
     assert "no question is asked offline" in text
-    ctl("explain", "--offline", "nonsense", status=1)
+    ctl("explain", "--offline", "nonsense", status=2)
     # Nothing at all is there.
     for name in "doorbell_cache", "doorbell_cache-lock":
         os.unlink(os.path.join(postfix.data, name))
