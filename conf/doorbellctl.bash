@@ -11,4 +11,5 @@ _doorbellctl()
 	COMPREPLY=($(compgen -W "$(doorbellctl completion -- \
 	    "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)" -- "$word"))
 }
-complete -F _doorbellctl doorbellctl
+# Where it has nothing to say, file names are what may follow.
+complete -o default -F _doorbellctl doorbellctl

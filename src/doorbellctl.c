@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/addr.h"
+#include "base/text.h"
 #include "ops/ask.h"
 #include "ops/cache_tool.h"
 #include "ops/explain_offline.h"
@@ -270,6 +272,7 @@ main(int argc, char **argv)
 {
 	struct request r;
 	struct errtext why;
+	struct addr client;
 
 	if (request_parse(&r, (const char *const *)(argv + 1),
 		(size_t)(argc > 0 ? argc - 1 : 0), ALWAYS, &why) < 0) {
@@ -286,6 +289,12 @@ main(int argc, char **argv)
 	}
 	if (r.order == ORDER_NONE)
 		return usage(stderr);
+	if ((r.order == ORDER_EXPLAIN || r.order == ORDER_CACHE_GET ||
+		r.order == ORDER_CACHE_DELETE) &&
+	    addr_parse(span_str(r.argument[0]), &client) < 0) {
+		errtext_set(&why, "%.100s: not an address", r.argument[0]);
+		return complain(&why, CONTROL_BAD);
+	}
 	if (r.with[SWITCH_OFFLINE] != NULL)
 		return explain_without(&r);
 	return here[r.order] != NULL ? here[r.order](&r) : ask(&r);

@@ -245,6 +245,17 @@ offer_commands(struct buf *out, const char *first)
 	}
 }
 
+static bool
+awaits_value(const char *word)
+{
+	for (size_t i = 0; i < SWITCH_COUNT; i++)
+		if (request_switches[i].value != NULL &&
+		    strncmp(word, "--", 2) == 0 &&
+		    strcmp(word + 2, request_switches[i].name) == 0)
+			return true;
+	return false;
+}
+
 void
 request_complete(const char *const *words, size_t n, struct buf *out)
 {
@@ -255,6 +266,8 @@ request_complete(const char *const *words, size_t n, struct buf *out)
 		offer_commands(out, n > 0 ? words[n - 1] : NULL);
 		return;
 	}
+	if (n > 0 && awaits_value(words[n - 1]))
+		return;
 	switches = request_orders[r.order].switches;
 	for (size_t i = 0; i < SWITCH_COUNT; i++)
 		if ((switches & (1u << i)) != 0)
