@@ -59,8 +59,11 @@ struct journal_line {
 
 void journal_write(struct journal *j, enum journal_event event,
     const struct journal_line *line);
-/* The same for events that may come in floods. */
+/* The same for events that may come in floods: JOURNAL_BURST a minute. */
 void journal_write_limited(struct journal *j, enum journal_event event,
     const struct journal_line *line, struct mono now);
+/* Say how many there were more, when the minute is over: to be called about once
+ * a second. */
+void journal_tick(struct journal *j, struct mono now);
 
 #endif

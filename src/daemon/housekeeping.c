@@ -63,6 +63,7 @@ on_housekeeping(struct loop_timer *timer)
 	(void)loop_timer_start(timer, HOUSEKEEPING_MS);
 	feed_watchdog(d);
 	count_log_drops(d);
+	journal_tick(&d->screen->journal, loop_now(d->loop));
 	annals_tick(d);
 	if (!d->draining)
 		trend_update(&d->tally.page->trend, d->counters, clock_wall(),

@@ -314,21 +314,38 @@ journal_write(struct journal *j, enum journal_event event,
 	}
 }
 
+/* Its minute is over: say how many lines were left out of it. */
+static void
+sum_up(struct journal *j, enum journal_event event, struct mono now)
+{
+	unsigned *count = &j->window_count[event];
+
+	if (*count == 0 ||
+	    mono_between(j->window_since[event], now) < JOURNAL_WINDOW_MS)
+		return;
+	if (*count > JOURNAL_BURST)
+		log_line(rows[event].level, rows[event].voice,
+		    "%u more lines in the last minute like: %s",
+		    *count - JOURNAL_BURST, rows[event].word);
+	*count = 0;
+}
+
+void
+journal_tick(struct journal *j, struct mono now)
+{
+	for (enum journal_event event = 0; event < EVENT_COUNT; event++)
+		sum_up(j, event, now);
+}
+
 void
 journal_write_limited(struct journal *j, enum journal_event event,
     const struct journal_line *line, struct mono now)
 {
 	unsigned *count = &j->window_count[event];
 
-	if (*count == 0 ||
-	    mono_between(j->window_since[event], now) >= JOURNAL_WINDOW_MS) {
-		if (*count > JOURNAL_BURST)
-			log_line(rows[event].level, rows[event].voice,
-			    "%u more lines in the last minute like: %s",
-			    *count - JOURNAL_BURST, rows[event].word);
+	sum_up(j, event, now);
+	if (*count == 0)
 		j->window_since[event] = now;
-		*count = 0;
-	}
 	if ((*count)++ < JOURNAL_BURST)
 		journal_write(j, event, line);
 	else

@@ -199,6 +199,34 @@ test_floods_are_summed_up(void **state)
 	    last, "warning: dnsblog reply timeout 10s for bl.test");
 }
 
+/* Nobody has to say it again before the log tells how often it was said. */
+static void
+test_limit_is_told_in_time(void **state)
+{
+	struct journal_line line = {.number = 10, .word = "bl.test"};
+	struct mono now = {5000};
+	struct journal j = {.compatibility_noted = false};
+
+	(void)state;
+	journal_tick(&j, now);
+	assert_int_equal(lines, 0);
+	for (unsigned i = 0; i < JOURNAL_BURST + 7; i++)
+		journal_write_limited(&j, EVENT_DNSBL_TIMEOUT, &line, now);
+	journal_tick(&j, mono_after(now, JOURNAL_WINDOW_MS - 1));
+	assert_int_equal(lines, JOURNAL_BURST);
+	journal_tick(&j, mono_after(now, JOURNAL_WINDOW_MS));
+	assert_int_equal(lines, JOURNAL_BURST + 1);
+	assert_string_equal(last,
+	    "warning: 7 more lines in the last minute like: dnsblog reply"
+	    " timeout");
+	journal_tick(&j, mono_after(now, 2 * JOURNAL_WINDOW_MS));
+	assert_int_equal(lines, JOURNAL_BURST + 1);
+	/* A minute with fewer has no sum. */
+	journal_write_limited(&j, EVENT_DNSBL_TIMEOUT, &line, now);
+	journal_tick(&j, mono_after(now, JOURNAL_WINDOW_MS));
+	assert_int_equal(lines, JOURNAL_BURST + 2);
+}
+
 /* --- named fields --------------------------------------------------------- */
 
 static void
@@ -373,6 +401,8 @@ main(void)
 		test_quoted_text_is_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_floods_are_summed_up, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_limit_is_told_in_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_named_fields, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_no_forged_fields, setup, teardown),
