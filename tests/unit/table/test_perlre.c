@@ -19,7 +19,7 @@ test_no_memory_for_a_room(void **state)
 {
 #ifdef NTH_CALL_HAS_MALLOC
 	struct perlre_room *room = NULL;
-	uint32_t n = 0;
+	uint32_t n = 0, calls = 0;
 
 	(void)state;
 	while (room == NULL) {
@@ -28,14 +28,16 @@ test_no_memory_for_a_room(void **state)
 		nth_call_arm(CALL_malloc, n, ENOMEM);
 		errno = 0;
 		room = perlre_room_new();
-		nth_call_disarm();
+		calls += nth_call_disarm();
 		if (room == NULL)
 			assert_int_equal(errno, ENOMEM);
 	}
-	/* What was found, and the limits. */
-	assert_true(n > 2);
 	perlre_room_free(&room);
 	assert_null(room);
+	if (calls == 0)
+		skip(); /* valgrind has an allocator of its own, too */
+	/* What was found, and the limits. */
+	assert_true(n > 2);
 #else
 	(void)state;
 	skip();
