@@ -17,6 +17,7 @@
 struct onward {
 	struct buf hello, mail; /* lines with their endings; empty: not said */
 	bool is_well_formed;    /* the MAIL is: smtpd will not object */
+	bool lacks_tls;         /* EHLO was answered without STARTTLS */
 };
 
 void onward_init(struct onward *o, size_t line_max);

@@ -310,10 +310,22 @@ join(struct session *s)
 	return PHASE_RELAY;
 }
 
+/* smtpd wants TLS, which the client had not been told of. It is not to blame,
+ * and is told next time. */
+static bool
+is_our_fault(const struct session *s)
+{
+	return s->dialogue->onward.lacks_tls &&
+	       span_has_prefix(replay_refusal(s->replay), "530 ");
+}
+
 static enum phase
 on_replayed(struct session *s, enum replay_result result)
 {
-	return result == REPLAY_FAILED ? go_on_without_smtpd(s) : join(s);
+	if (result == REPLAY_FAILED ||
+	    (result == REPLAY_REFUSED && is_our_fault(s)))
+		return go_on_without_smtpd(s);
+	return join(s);
 }
 
 /* The line stays in the buffer: it is for smtpd to answer. */

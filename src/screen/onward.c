@@ -80,6 +80,8 @@ onward_note(struct onward *o, const struct engine *e, const struct command *c,
 		if (c->rest.n == 0)
 			return 0; /* was refused: nothing changes */
 		buf_clear(&o->mail);
+		o->lacks_tls = c->id == COMMAND_EHLO &&
+			       !engine_is_offered(e, KEYWORD_STARTTLS);
 		return keep(&o->hello, line);
 	case COMMAND_MAIL:
 		if (!e->has_sender || o->mail.n > 0)

@@ -41,7 +41,7 @@ QUEUE = {
 
 MASTER_CF = """\
 {port} inet n - {chroot} - 1 {program} {arguments}
-smtpd pass - - n - {smtpd_maxproc} smtpd
+smtpd pass - - n - {smtpd_maxproc} smtpd{smtpd_options}
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -106,6 +106,7 @@ class Postfix:
         self.arguments = ""
         self.chroot = "n"
         self.smtpd_maxproc = "-"
+        self.smtpd_options = ()
         self.without = ()
         self.descriptors = None  # RLIMIT_NOFILE, when not the machine's
         self._master = None
@@ -173,6 +174,7 @@ class Postfix:
             program=self.program,
             arguments=self.arguments,
             smtpd_maxproc=self.smtpd_maxproc,
+            smtpd_options="".join(" -o " + o for o in self.smtpd_options),
         )
         self._write(
             "master.cf",

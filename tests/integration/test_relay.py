@@ -188,6 +188,45 @@ def test_starttls_of_a_stranger_ends_in_smtpd(ring, version):
         postfix.log.tells(client, CONNECT, PASS_OLD)
 
 
+def test_smtpd_that_enforces_tls_by_the_old_parameter(ring):
+    postfix = ring.build(smtpd_enforce_tls="yes", **DEEP)
+    certificate(postfix, level="")
+    postfix.start()
+    with greeted(postfix) as client:
+        assert "250-STARTTLS" in client.ask("EHLO client.test").lines
+        assert client.ask("MAIL FROM:<sender@client.test>").code == 530
+        assert client.ask("STARTTLS").code == 220
+        client.start_tls()
+        to_data(client, "enforced")
+        client.send(("x" * 70 + "\r\n") * 10)
+        assert client.ask(".").code == 250
+        client.ask("QUIT", "221 2.0.0 Bye")
+        postfix.log.tells(client, CONNECT, RELAYED, PASS_NEW)
+    assert "TLSv1" in postfix.wait_for_mail("enforced")
+
+
+def test_smtpd_that_enforces_tls_by_its_own_line(ring):
+    """Which doorbelld does not read: it learns from the first reply, and the
+    client that was not told of TLS is not refused for good."""
+    postfix = ring.build(postscreen_tls_security_level="encrypt", **DEEP)
+    certificate(postfix, level="none")
+    postfix.smtpd_options = ["smtpd_tls_security_level=encrypt"]
+    postfix.start()
+    with greeted(postfix) as client:
+        assert "STARTTLS" not in str(client.ask("EHLO client.test").lines)
+        client.ask("MAIL FROM:<sender@client.test>", "250 2.1.0 Ok")
+        client.ask(
+            "RCPT TO:<inbox@example.test>",
+            "450 4.3.2 Service currently unavailable",
+        )
+    with greeted(postfix, "127.0.0.3") as client:
+        assert "250-STARTTLS" in client.ask("EHLO client.test").lines
+        assert client.ask("STARTTLS").code == 220
+        client.start_tls()
+        client.deliver(subject="by its line")
+    assert "TLSv1" in postfix.wait_for_mail("by its line")
+
+
 def hello_of(version):
     """A real ClientHello."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -256,9 +295,7 @@ def test_our_tls_joined_to_smtpd_in_the_clear(ring):
     """STARTTLS is not offered, as smtpd does not, but it is had from us.
     Whoever ends it, TLS ends with a goodbye."""
     postfix = ring.build(
-        postscreen_tls_security_level="may",
-        smtpd_hard_error_limit="1",
-        **DEEP
+        postscreen_tls_security_level="may", smtpd_hard_error_limit="1", **DEEP
     )
     certificate(postfix, level="none")
     postfix.start()
@@ -289,11 +326,13 @@ def test_500_relayed_sessions_at_once(ring):
         default_process_limit="520",
         smtpd_client_connection_count_limit="0",
         own={"doorbell_relay_limit": "500"},
-        **DEEP
+        **DEEP,
     )
     postfix.start()
-    crowd = [postfix.connect("127.0.%d.%d" % (8 + n // 200, n % 200 + 1))
-             for n in range(500)]
+    crowd = [
+        postfix.connect("127.0.%d.%d" % (8 + n // 200, n % 200 + 1))
+        for n in range(500)
+    ]
     for client in crowd:
         client.expect(TEASER, GREETING)
     for client in crowd:
