@@ -267,13 +267,20 @@ def smtpds_killed(house):
 @fault()
 def smtpds_killed_before_their_reply(house):
     """The message is in the queue, and its sender does not know."""
-    cleanups = until(lambda: house.postfix.pids("cleanup"), "cleanup")
-    _each(cleanups, signal.SIGSTOP)
+    stopped = set()
+
+    def are_waiting():
+        # (master makes new ones for those that do not answer)
+        cleanups = set(house.postfix.pids("cleanup")) - stopped
+        _each(cleanups, signal.SIGSTOP)
+        stopped.update(cleanups)
+        return house.ledger.waiting_for_250() >= 2
+
     try:
-        until(lambda: house.ledger.waiting_for_250() >= 2, "a final dot")
+        until(are_waiting, "two final dots")
         _each(house.postfix.pids("smtpd"), signal.SIGKILL)
     finally:
-        _each(cleanups, signal.SIGCONT)
+        _each(stopped, signal.SIGCONT)
 
 
 @fault()
