@@ -15,7 +15,7 @@ import processes
 from client import refuses
 from dns import Scripted
 from house import say
-from waiting import until
+from waiting import TooLate, until
 
 CONNECTIONS = "connections_total"
 FAULTS = []
@@ -267,20 +267,26 @@ def smtpds_killed(house):
 @fault()
 def smtpds_killed_before_their_reply(house):
     """The message is in the queue, and its sender does not know."""
-    stopped = set()
 
     def are_waiting():
-        # (master makes new ones for those that do not answer)
-        cleanups = set(house.postfix.pids("cleanup")) - stopped
+        """Who is that far now: later ones do not get a cleanup that answers
+        RCPT."""
+        cleanups = house.postfix.pids("cleanup")
         _each(cleanups, signal.SIGSTOP)
-        stopped.update(cleanups)
-        return house.ledger.waiting_for_250() >= 2
+        try:
+            until(
+                lambda: house.ledger.waiting_for_250() >= 2,
+                "final dots",
+                timeout=1,
+            )
+            _each(house.postfix.pids("smtpd"), signal.SIGKILL)
+        except TooLate:
+            return False
+        finally:
+            _each(cleanups, signal.SIGCONT)
+        return True
 
-    try:
-        until(are_waiting, "two final dots")
-        _each(house.postfix.pids("smtpd"), signal.SIGKILL)
-    finally:
-        _each(stopped, signal.SIGCONT)
+    until(are_waiting, "two final dots", timeout=60)
 
 
 @fault()
