@@ -128,7 +128,7 @@ keep_rule(const struct rule *rule, void *arg)
 void
 cache_care_start(struct doorbell *d)
 {
-	if (d->cache != NULL)
+	if (d->cache != NULL && !d->draining)
 		sweep_when_due(d);
 }
 
