@@ -84,42 +84,57 @@ port_name(const struct postfix_job *job)
 	return mem_strndup(name.p, name.n);
 }
 
-/* False when the time is over, or a signal says that it shall be. */
+/* A signal ends the waiting, not the change. */
 static bool
-pause_until(struct mono end)
+is_enough(int wait_ms)
 {
-	const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+	const struct timespec look = {.tv_nsec = wait_ms * 1000000L};
 	sigset_t enough;
 
 	sigemptyset(&enough);
 	sigaddset(&enough, SIGINT);
 	sigaddset(&enough, SIGTERM);
 	sigaddset(&enough, SIGHUP);
-	return sigtimedwait(&enough, NULL, &look) < 0 &&
-	       mono_between(clock_mono(), end) > 0;
+	return sigtimedwait(&enough, NULL, &look) > 0;
 }
 
-/* Those of doorbelld first: they may still need an smtpd. */
+/* False when the time is over, or somebody has had enough. */
+static bool
+wait_until_left(const struct inside_entry *entry, struct mono end)
+{
+	while (inside_has(entry))
+		if (is_enough(LOOK_MS) || mono_between(clock_mono(), end) <= 0)
+			return false;
+	return true;
+}
+
+/* 1 when the time is over, or somebody has had enough. Those of doorbelld first:
+ * they may still need an smtpd. A signal may have reached the reload as well. */
 static int
-wait_for_clients(
-    struct postfix_job *job, const char *service, struct errtext *why)
+wait_for_both(struct postfix_job *job, const char *service, struct errtext *why)
 {
 	const char *queue = job->site.cfg->postfix.queue_directory;
 	const struct inside_entry screen = {queue, "doorbelld", service,
 				      "inet"},
 				  smtpd = {queue, "smtpd", job->pass, "pass"};
 	struct mono end = mono_after(clock_mono(), POSTFIX_LEAVE_WAIT_MS);
-	bool in_time = true;
 
-	while (inside_has(&screen) && in_time)
-		in_time = pause_until(end);
-	if (in_time && inside_has(&smtpd) && postfix_job_reload(job, why) < 0)
-		return -1;
-	while (in_time && inside_has(&smtpd))
-		in_time = pause_until(end);
-	if (!in_time)
+	if (!wait_until_left(&screen, end))
+		return 1;
+	if (inside_has(&smtpd) && postfix_job_reload(job, why) < 0)
+		return is_enough(0) ? 1 : -1;
+	return wait_until_left(&smtpd, end) && !is_enough(0) ? 0 : 1;
+}
+
+static int
+wait_for_clients(
+    struct postfix_job *job, const char *service, struct errtext *why)
+{
+	int rc = wait_for_both(job, service, why);
+
+	if (rc > 0)
 		postfix_say(job, "Not waiting any longer.\n");
-	return 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* --- two steps ------------------------------------------------------------- */

@@ -252,7 +252,7 @@ def command_directory(postfix, script):
     """Postfix's commands, with another postfix(1) in front of it."""
     path = os.path.join(postfix.directory, "commands")
     os.mkdir(path)
-    for name in "postconf", "postmap":
+    for name in "postconf", "postmap", "postsuper":
         os.symlink("/usr/sbin/" + name, os.path.join(path, name))
     with open(os.path.join(path, "postfix"), "w") as f:
         f.write('#!/bin/sh\n%s\nexec /usr/sbin/postfix "$@"\n' % script)
@@ -408,6 +408,9 @@ class Leaving:
     def interrupt(self):
         os.killpg(self._run.pid, signal.SIGINT)
 
+    def children(self, name):
+        return processes.children(self._run.pid, name)
+
     def is_running(self):
         return self._run.poll() is None
 
@@ -508,6 +511,30 @@ def test_disable_waits_no_longer_than_the_admin(ring):
         assert "Not waiting any longer" in leaving.end()[0]
         # master(8) kills what it does not know any more.
         assert busy.end() == b""
+    assert read(postfix) == before
+    mail_flows(postfix, "after")
+
+
+def test_the_end_of_waiting_may_reach_the_reload_too(ring):
+    """The second of the three reloads is the one between the two steps."""
+    postfix, ctl = with_doorbelld(ring)
+    before = read(postfix, "master.cf.before-doorbell")
+    command_directory(
+        postfix,
+        '[ "$3" = reload ] && echo >>%s/reloads &&'
+        " [ $(wc -l <%s/reloads) = 2 ] && exec sleep 60"
+        % (postfix.directory, postfix.directory),
+    )
+    with postfix.connect() as busy:
+        busy.expect(TEASER, "220 mx.example.test")
+        begin_mail(busy)
+        leaving = Leaving(ctl)
+        leaving.wait_until_it_waits()
+        until(lambda: leaving.children("sleep"), "the second reload")
+        leaving.interrupt()
+        for pid in leaving.children("sleep"):
+            os.kill(pid, signal.SIGINT)
+        assert "Not waiting any longer" in leaving.end()[0]
     assert read(postfix) == before
     mail_flows(postfix, "after")
 
@@ -622,9 +649,7 @@ def test_warm_cache_from_postscreen_and_back(ring):
     postfix.start()
     passes(postfix, PASS_OLD, subject="at once")
     passes(postfix, PASS_NEW, subject="a stranger", source="127.0.0.3")
-    until(
-        lambda: "127.0.0.3\t" in ctl("cache", "export"), "the new record"
-    )
+    until(lambda: "127.0.0.3\t" in ctl("cache", "export"), "the new record")
     exported = ctl("cache", "export")
     postfix.stop()
 
