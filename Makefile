@@ -50,7 +50,7 @@ endif
 SAN_FLAGS_asan := -fsanitize=address
 SAN_FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_FLAGS_sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all
-SAN_FLAGS_cover := --coverage -fprofile-update=atomic
+SAN_FLAGS_cover := --coverage -fprofile-update=atomic -DDOORBELL_COVER
 # (its blocks hide from gcc that a variable was set)
 SAN_FLAGS_count := -fsanitize-coverage=trace-pc -Wno-maybe-uninitialized
 SAN_FLAGS_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all

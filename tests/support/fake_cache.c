@@ -3,8 +3,12 @@
 
 #include <errno.h>
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/must.h"
+
+enum { FAKE_CACHE_TOTAL_MAX = 1 << 18 };
 
 struct entry {
 	struct map_link link;
@@ -17,6 +21,9 @@ struct cache {
 	char *path;
 	bool has_failed;
 	struct cache_news news;
+	struct fake_cache_hooks hooks;
+	struct buf totals; /* of one hour */
+	uint32_t hour;
 };
 
 struct cache *
@@ -27,6 +34,7 @@ cache_open(const struct cache_options *o, struct errtext *why)
 	errtext_set(why, "%s", "");
 	if (c == NULL)
 		return NULL;
+	buf_init(&c->totals, FAKE_CACHE_TOTAL_MAX);
 	c->entries = map_new();
 	c->path = mem_strdup(o->path);
 	if (c->entries == NULL || c->path == NULL)
@@ -66,6 +74,7 @@ cache_close(struct cache **c)
 	if ((*c)->entries != NULL)
 		map_each((*c)->entries, free_entry, *c);
 	map_free(&(*c)->entries);
+	buf_clear(&(*c)->totals);
 	mem_free((*c)->path);
 	mem_free(*c);
 	*c = NULL;
@@ -175,6 +184,8 @@ cache_sweep(struct cache *c, struct wall before)
 
 	if (c->has_failed)
 		return;
+	c->hooks.sweeps++;
+	c->hooks.swept_before = before;
 	c->news.swept = true;
 	c->news.retained = 0;
 	c->news.dropped = 0;
@@ -216,15 +227,19 @@ fake_cache_path(const struct cache *c)
 	return c->path;
 }
 
-/* Notes are not kept. */
 int
 cache_keep_note(struct cache *c, const struct cache_note *note)
 {
-	(void)note;
-	errno = EIO;
-	return c->has_failed ? -1 : 0;
+	if (c->has_failed)
+		return errno = EIO, -1;
+	if (c->hooks.notes_refused)
+		return errno = ENOBUFS, -1;
+	c->hooks.notes++;
+	c->hooks.note = *note;
+	return 0;
 }
 
+/* None is there at the start. */
 int
 cache_each_note(
     struct cache *c, cache_note_fn *fn, void *arg, struct errtext *why)
@@ -236,14 +251,69 @@ cache_each_note(
 	return 0;
 }
 
-/* Nor are totals. */
+/* What is stored is one hour's; another one takes its place. */
 int
 cache_total(
     struct cache *c, uint32_t hour, struct span bytes, cache_merge_fn *merge)
 {
-	(void)hour;
-	(void)bytes;
-	(void)merge;
-	errno = EIO;
-	return c->has_failed ? -1 : 0;
+	struct buf both;
+	int rc;
+
+	if (c->has_failed)
+		return errno = EIO, -1;
+	if (c->hooks.totals_refused)
+		return errno = ENOBUFS, -1;
+	if (hour != c->hour)
+		buf_reset(&c->totals);
+	c->hour = hour;
+	c->hooks.totals++;
+	buf_init(&both, FAKE_CACHE_TOTAL_MAX);
+	rc = merge(buf_span(&c->totals), bytes, &both);
+	buf_clear(&c->totals);
+	c->totals = both;
+	return rc;
+}
+
+struct span
+fake_cache_total(const struct cache *c, uint32_t *hour_r)
+{
+	*hour_r = c->hour;
+	return buf_span(&c->totals);
+}
+
+int
+cache_revive(struct cache *c, struct errtext *why)
+{
+	must(!cache_is_usable(c));
+	c->hooks.revivals++;
+	errtext_set(why, "%s", c->hooks.revival_why);
+	if (!c->hooks.can_revive)
+		return -1;
+	c->has_failed = false;
+	return 0;
+}
+
+struct fake_cache_hooks *
+fake_cache_hooks(struct cache *c)
+{
+	return &c->hooks;
+}
+
+struct cache_news *
+fake_cache_news(struct cache *c)
+{
+	return &c->news;
+}
+
+const char *
+cache_map_path(const char *map, struct errtext *why)
+{
+	(void)why;
+	return map;
+}
+
+const char *
+cache_version(void)
+{
+	return "0.0";
 }

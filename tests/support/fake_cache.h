@@ -16,4 +16,24 @@ size_t fake_cache_count(const struct cache *c);
 /* What cache_open() got. */
 const char *fake_cache_path(const struct cache *c);
 
+/* What it was asked for, and how it answers. */
+struct fake_cache_hooks {
+	unsigned sweeps;
+	struct wall swept_before; /* by the last of them */
+	unsigned revivals;        /* tries */
+	bool can_revive;
+	const char *revival_why; /* set before a revival */
+	unsigned notes;
+	struct cache_note note; /* the last one */
+	bool notes_refused;     /* too many of them wait */
+	unsigned totals;
+	bool totals_refused;
+};
+
+struct fake_cache_hooks *fake_cache_hooks(struct cache *c);
+/* What it will tell next. */
+struct cache_news *fake_cache_news(struct cache *c);
+/* The totals of the hour that was last added to. */
+struct span fake_cache_total(const struct cache *c, uint32_t *hour_r);
+
 #endif
