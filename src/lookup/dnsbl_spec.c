@@ -266,6 +266,44 @@ zone_add_rule(struct dnsbl_zone_spec *zone, const struct dnsbl_rule *rule)
 	return 0;
 }
 
+/* A customer's key is one of the first labels of a name: an error tells the last
+ * two, and what stands behind the name. */
+static struct span
+without_key(struct span word, size_t name_n, const char **front_r)
+{
+	size_t labels = 0, from;
+
+	for (from = name_n; from > 0; from--)
+		if (word.p[from - 1] != '.' &&
+		    (from == name_n || word.p[from] == '.') && ++labels > 2)
+			break;
+	*front_r = from > 0 ? "..." : "";
+	while (from > 0 && word.p[from] == '.')
+		from++;
+	return span_of(word.p + from, word.n - from);
+}
+
+static void
+complain(
+    struct span word, size_t name_n, const char *wrong, struct errtext *why)
+{
+	const char *front;
+	struct span rest = without_key(word, name_n, &front);
+
+	errtext_set(why, "bad DNSBL %s in \"%s%.*s\"", wrong, front,
+	    (int)(rest.n < 200 ? rest.n : 200), rest.p);
+}
+
+static void
+complain_of_surplus(const char *name, struct errtext *why)
+{
+	const char *front;
+	struct span rest = without_key(span_str(name), strlen(name), &front);
+
+	errtext_set(why, "\"%s%.*s\" is one DNSBL too many: %d are allowed",
+	    front, (int)rest.n, rest.p, DNSBL_ZONES_MAX);
+}
+
 static int
 word_add(struct dnsbl_spec *spec, struct span word, struct errtext *why)
 {
@@ -275,8 +313,7 @@ word_add(struct dnsbl_spec *spec, struct span word, struct errtext *why)
 	const char *wrong;
 
 	if (rule_parse(&parts, &rule, &wrong) < 0) {
-		errtext_set(why, "bad DNSBL %s in \"%.*s\"", wrong,
-		    (int)(word.n < 200 ? word.n : 200), word.p);
+		complain(word, parts.zone.n, wrong, why);
 		return -1;
 	}
 	if ((zone = zone_get(spec, parts.zone)) == NULL ||
@@ -285,8 +322,7 @@ word_add(struct dnsbl_spec *spec, struct span word, struct errtext *why)
 		return -1;
 	}
 	if (spec->zone_count > DNSBL_ZONES_MAX) {
-		errtext_set(why, "\"%s\" is one DNSBL too many: %d are allowed",
-		    zone->name, DNSBL_ZONES_MAX);
+		complain_of_surplus(zone->name, why);
 		errno = E2BIG;
 		return -1;
 	}

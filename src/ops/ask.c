@@ -116,19 +116,19 @@ explain_failure(const struct buf *body, struct errtext *why)
 static enum control_status
 converse(int fd, const struct request *r, struct buf *body, struct errtext *why)
 {
-	enum control_status status = CONTROL_FAILED;
+	enum control_status status = CONTROL_DONE;
 	struct buf line;
-	int rc;
 
 	buf_init(&line, REQUEST_LINE_MAX);
-	rc = request_to_line(r, &line, why);
-	if (rc == 0 && send_all(fd, buf_span(&line)) < 0) {
+	if (request_to_line(r, &line, why) < 0) {
+		status = CONTROL_BAD;
+	} else if (send_all(fd, buf_span(&line)) < 0) {
 		errtext_set(why, "doorbelld: %s", strerror(errno));
-		rc = -1;
+		status = CONTROL_FAILED;
 	}
 	buf_clear(&line);
-	if (rc < 0)
-		return CONTROL_FAILED;
+	if (status != CONTROL_DONE)
+		return status;
 	if (receive_all(fd, body) < 0) {
 		errtext_set(why, "doorbelld: %s",
 		    errno == EAGAIN ? "no answer in time" : strerror(errno));

@@ -457,6 +457,7 @@ def test_rules_by_hand(ring):
         (("deny", "0.0.0.0/0"), "larger than /8"),
         (("allow", "127.0.0.1", "--for", "soon"), "--for soon"),
         (("allow", "127.0.0.1", "--note", "x" * 128), "127 bytes"),
+        (("allow", "127.0.0.1", "--note", "a\tb"), "a control character"),
         (("allow",), "too few"),
     ):
         ctl(*words, status=2)

@@ -121,10 +121,17 @@ static const struct {
     {"b/d.test", "bad DNSBL domain name in \"b/d.test\""},
     {"bad.test..", "bad DNSBL domain name in \"bad.test..\""},
     {".", "bad DNSBL domain name in \".\""},
-    {"127.0.0.4", "bad DNSBL domain name in \"127.0.0.4\""},
+    {"127.0.0.4", "bad DNSBL domain name in \"...0.4\""},
     {LABEL_59 "xxxxx.test",
 	"bad DNSBL domain name in \"" LABEL_59 "xxxxx.test\""},
-    {LABEL_59 "." LABEL_59 "." LABEL_59 ".a*2", "bad DNSBL domain name in"},
+    {LABEL_59 "." LABEL_59 "." LABEL_59 ".a*2",
+	"bad DNSBL domain name in \"..." LABEL_59 ".a*2\""},
+    /* a customer's key is not told */
+    {"key.zen.bl.test=127.0.0", "bad DNSBL filter in \"...bl.test=127.0.0\""},
+    {"key.bl.test.*two", "bad DNSBL weight in \"...bl.test.*two\""},
+    {"key..bl.test", "bad DNSBL domain name in \"...bl.test\""},
+    {"key.bl.test..", "bad DNSBL domain name in \"...bl.test..\""},
+    {"key.bl.te/st", "bad DNSBL domain name in \"...bl.te/st\""},
     {"a.test=", "bad DNSBL filter in \"a.test=\""},
     {"a.test=*2", "bad DNSBL filter in \"a.test=*2\""},
     {"a.test=127.0.0", "bad DNSBL filter in \"a.test=127.0.0\""},
@@ -211,7 +218,7 @@ parse_zones(int n, struct dnsbl_spec *spec_r, struct errtext *why)
 
 	for (int i = 0; i < n; i++)
 		used += (size_t)snprintf(
-		    words + used, sizeof(words) - used, "z%d.test ", i);
+		    words + used, sizeof(words) - used, "key.z%d.test ", i);
 	return dnsbl_spec_parse(span_of(words, used), spec_r, why);
 }
 
@@ -226,7 +233,7 @@ test_too_many_zones(void **state)
 	assert_int_equal(spec.zone_count, DNSBL_ZONES_MAX);
 	dnsbl_spec_clear(&spec);
 	assert_int_equal(parse_zones(DNSBL_ZONES_MAX + 1, &spec, &why), -1);
-	assert_non_null(strstr(why.text, "z64.test"));
+	assert_non_null(strstr(why.text, "\"...z64.test\" is"));
 }
 
 static void

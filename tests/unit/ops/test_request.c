@@ -322,6 +322,9 @@ test_completion(void **state)
 	    {{"nothing"}, 1, "", "\n"},
 	    {{"sessions"}, 1, "--phase\n", "--dry-run\n"},
 	    {{"postfix", "enable"}, 2, "--dry-run\n", "--phase\n"},
+	    {{"sessions", "--json"}, 2, "--phase\n", "--dry-run\n"},
+	    {{"sessions", "phase"}, 2, "--phase\n", "--dry-run\n"},
+	    {{"sessions", "--phase"}, 2, "", "\n"}, /* its value comes */
 	};
 	struct buf out;
 
