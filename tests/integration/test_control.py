@@ -622,7 +622,9 @@ def test_a_rule_outlives_who_drains(ring):
     with postfix.connect("127.0.0.5") as held:
         held.line()
         ctl("allow", "127.0.0.50", "--for", "8s")
+        first = postfix.screener_pid()
         postfix.reload()
+        until(lambda: not processes.is_alive(first), "the end of the first")
         with postfix.connect("127.0.0.6") as next_one:
             next_one.line()
             ctl("allow", "127.0.0.50")

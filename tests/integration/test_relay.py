@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import processes
 from ctl import Ctl
 from scripts import CONNECT, GREETING, PASS_NEW, PASS_OLD, TEASER
 from waiting import until
@@ -421,7 +422,9 @@ def test_smtpd_that_falls_behind_switches_it_on(ring):
         client.expect(TEASER, GREETING)
         client.close()
     postfix.smtpd_maxproc = "5"
+    first = postfix.screener_pid()
     postfix.reload()
+    until(lambda: not processes.is_alive(first), "the end of the first")
     mark = postfix.log.mark()
     zombies = [
         postfix.connect("127.0.%d.%d" % (30 + n // 200, n % 200 + 1))
