@@ -16,20 +16,16 @@
 static int
 read_all(int fd, struct buf *out)
 {
-	char *room;
+	char part[16384];
 	ssize_t got;
 
-	for (;;) {
-		if ((room = buf_reserve(out, 1)) == NULL)
+	while ((got = read(fd, part, sizeof(part))) != 0) {
+		if (got < 0 && errno != EINTR)
 			return -1;
-		got = read(fd, room, out->cap - out->n);
-		if (got == 0)
-			return 0;
-		if (got > 0)
-			out->n += (size_t)got;
-		else if (errno != EINTR)
+		if (got > 0 && buf_add(out, part, (size_t)got) < 0)
 			return -1;
 	}
+	return 0;
 }
 
 int
