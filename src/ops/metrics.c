@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "screen/session.h"
 
 /* Prometheus exposition formats 0.0.4 and OpenMetrics 1.0. They differ in the
@@ -60,14 +61,13 @@ sample(struct writer *w, uint64_t value)
 	put(w, "doorbell_%s %llu\n", w->family, (unsigned long long)value);
 }
 
+/* What is printable. */
 static void
 put_label_text(struct writer *w, const char *text)
 {
 	for (; *text != '\0'; text++) {
 		if (*text == '\\' || *text == '"')
 			put(w, "\\%c", *text);
-		else if (*text == '\n')
-			put(w, "\\n");
 		else
 			put(w, "%c", *text);
 	}
@@ -236,57 +236,103 @@ figure(const struct dnsbl_health *h, size_t offset)
 	return n;
 }
 
-static const char *
-list_name(const struct policy *p, size_t i)
-{
-	return policy_zone_name(p, dnsbl_zone_health(p->dnsbl, i)->zone);
-}
+/* A name from a table is gone when the next one is asked for. */
+struct names {
+	size_t n;
+	char *name[DNSBL_ZONES_MAX];
+};
 
-static bool
-is_first_of_its_name(const struct policy *p, size_t i)
+static int
+names_keep(struct names *names, const struct policy *p)
 {
-	for (size_t j = 0; j < i; j++)
-		if (strcmp(list_name(p, i), list_name(p, j)) == 0)
-			return false;
-	return true;
+	size_t n = dnsbl_zone_count(p->dnsbl);
+	char *name;
+
+	for (names->n = 0; names->n < n; names->n++) {
+		name = mem_strdup(policy_zone_name(
+		    p, dnsbl_zone_health(p->dnsbl, names->n)->zone));
+		if (name == NULL)
+			return -1;
+		text_make_printable(name, strlen(name), true);
+		names->name[names->n] = name;
+	}
+	return 0;
 }
 
 static void
-write_list_metric(
-    struct writer *w, const struct policy *p, const struct list_metric *m)
+names_clear(struct names *names)
 {
-	size_t n = dnsbl_zone_count(p->dnsbl);
+	while (names->n > 0)
+		mem_free(names->name[--names->n]);
+}
 
+/* The place of the first list of this name from `i` on; names->n: there is none
+ * any more. */
+static size_t
+next_of(const struct names *names, const char *name, size_t i)
+{
+	while (i < names->n && strcmp(names->name[i], name) != 0)
+		i++;
+	return i;
+}
+
+static bool
+is_first_of_its_name(const struct names *names, size_t i)
+{
+	return next_of(names, names->name[i], 0) == i;
+}
+
+static void
+write_list_metric(struct writer *w, const struct dnsbl *bl,
+    const struct names *names, const struct list_metric *m)
+{
 	begin(w, m->name, "counter", m->help);
-	for (size_t i = 0; i < n; i++) {
-		const char *name = list_name(p, i);
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = names->name[i];
 		uint64_t sum = 0;
 
-		if (!is_first_of_its_name(p, i))
+		if (!is_first_of_its_name(names, i))
 			continue;
-		for (size_t j = i; j < n; j++)
-			if (strcmp(list_name(p, j), name) == 0)
-				sum += figure(
-				    dnsbl_zone_health(p->dnsbl, j), m->offset);
+		for (size_t j = i; j < names->n;
+		     j = next_of(names, name, j + 1))
+			sum += figure(dnsbl_zone_health(bl, j), m->offset);
 		labelled(w, "list", name, sum);
+	}
+}
+
+/* One of those that have the name is enough to be told of. */
+static void
+write_use(struct writer *w, const struct dnsbl *bl, const struct names *names)
+{
+	begin(w, "dnsbl_list_used", "gauge",
+	    "0 while a DNS list is taken out or rests.");
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = names->name[i];
+		bool used = true;
+
+		if (!is_first_of_its_name(names, i))
+			continue;
+		for (size_t j = i; j < names->n;
+		     j = next_of(names, name, j + 1))
+			used &= dnsbl_zone_health(bl, j)->state == DNSBL_USED;
+		labelled(w, "list", name, used);
 	}
 }
 
 static void
 write_lists(struct writer *w, const struct policy *p)
 {
+	struct names names;
+
 	if (p->dnsbl == NULL)
 		return;
+	if (names_keep(&names, p) < 0)
+		w->failed = true;
 	for (size_t i = 0; i < sizeof(list_metrics) / sizeof(*list_metrics);
 	     i++)
-		write_list_metric(w, p, &list_metrics[i]);
-	begin(w, "dnsbl_list_used", "gauge",
-	    "0 while a DNS list is taken out or rests.");
-	for (size_t i = 0; i < dnsbl_zone_count(p->dnsbl); i++)
-		if (is_first_of_its_name(p, i))
-			labelled(w, "list", list_name(p, i),
-			    dnsbl_zone_health(p->dnsbl, i)->state ==
-				DNSBL_USED);
+		write_list_metric(w, p->dnsbl, &names, &list_metrics[i]);
+	write_use(w, p->dnsbl, &names);
+	names_clear(&names);
 }
 
 int
