@@ -53,6 +53,8 @@ struct policy {
 	char *smtpd_path; /* where hand-offs go */
 	char *keywords;   /* that smtpd offers, newlines between */
 	bool knows_keywords;     /* they were heard, not guessed */
+	bool entered;            /* new sessions are under it */
+	int64_t watch_interval;  /* of the lists' self-tests; 0: none now */
 	bool quiet[EVENT_COUNT]; /* log_events */
 	bool words_by_default;   /* respectful_logging=no, but not by choice */
 	size_t descriptor_limit; /* RLIMIT_NOFILE */
@@ -90,9 +92,9 @@ void policy_learn_keywords(
 /* The EHLO lines for clients that may still come to smtpd, newlines between. */
 const char *policy_keywords(const struct policy *p);
 
-/* It is the policy for new sessions from now on, or is no more: only then its
- * DNS lists are tested. */
-void policy_enter(struct policy *p);
+/* It is the policy for new sessions from now on, under this state of stress, or
+ * is no more: only meanwhile its DNS lists are tested. */
+void policy_enter(struct policy *p, bool stress);
 void policy_leave(struct policy *p);
 
 /* Stress has begun or ended: what was compiled in with a value takes the new

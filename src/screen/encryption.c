@@ -95,18 +95,23 @@ context_of(
 	return context;
 }
 
+/* The keys are read once, for the stricter state. */
 void
 encryption_prepare(struct policy *p, const struct policy_options *o)
 {
-	const struct config *cfg = config_under(o->config, false);
-	enum level level = level_of(cfg);
+	enum level level[2], strictest;
 
-	if (level == LEVEL_NONE)
+	for (size_t i = 0; i < 2; i++)
+		level[i] = level_of(config_under(o->config, i > 0));
+	strictest = level[0] > level[1] ? level[0] : level[1];
+	if (strictest == LEVEL_NONE)
 		return;
-	p->tls = context_of(o, cfg, level);
+	p->tls = context_of(o, config_under(o->config, false), strictest);
 	for (size_t i = 0; i < 2; i++) {
+		if (level[i] == LEVEL_NONE)
+			continue;
 		p->engine[i].tls =
 		    p->tls != NULL ? ENGINE_TLS_USABLE : ENGINE_TLS_BROKEN;
-		p->engine[i].tls_required = level == LEVEL_ENCRYPT;
+		p->engine[i].tls_required = level[i] == LEVEL_ENCRYPT;
 	}
 }

@@ -149,12 +149,16 @@ static int
 guess_keywords(struct policy *p, const struct config *cfg)
 {
 	bool tls = smtpd_has_tls(p);
-
-	p->keywords = mem_printf("SIZE %lld\n%s8BITMIME\n"
+	char *guess = mem_printf("SIZE %lld\n%s8BITMIME\n"
 				 "ENHANCEDSTATUSCODES\nDSN",
 	    (long long)cfg->postfix.message_size_limit,
 	    tls ? "STARTTLS\n" : "");
-	return p->keywords != NULL ? 0 : -1;
+
+	if (guess == NULL)
+		return -1;
+	mem_free(p->keywords);
+	p->keywords = guess;
+	return 0;
 }
 
 static int
@@ -347,28 +351,41 @@ policy_unref(struct policy **pp)
 	mem_free(p);
 }
 
-void
-policy_set_stress(struct policy *p, bool stress)
+/* A self-test that goes on at the same pace is not begun anew. */
+static void
+watch_lists(struct policy *p, int64_t interval)
 {
-	set_limits(p, config_under(p->config, stress));
-	if (p->dnsbl != NULL)
-		dnsbl_set_timeout(
-		    p->dnsbl, config_under(p->config, stress)->dnsbl_timeout);
+	if (p->dnsbl != NULL && interval != p->watch_interval)
+		dnsbl_watch(p->dnsbl, interval);
+	p->watch_interval = interval;
 }
 
 void
-policy_enter(struct policy *p)
+policy_set_stress(struct policy *p, bool stress)
 {
+	const struct config *cfg = config_under(p->config, stress);
+
+	set_limits(p, cfg);
 	if (p->dnsbl != NULL)
-		dnsbl_watch(p->dnsbl,
-		    config_under(p->config, false)->dnsbl_selftest_interval);
+		dnsbl_set_timeout(p->dnsbl, cfg->dnsbl_timeout);
+	if (p->entered)
+		watch_lists(p, cfg->dnsbl_selftest_interval);
+	if (!p->knows_keywords)
+		(void)guess_keywords(p, cfg); /* else the old guess stays */
+}
+
+void
+policy_enter(struct policy *p, bool stress)
+{
+	p->entered = true;
+	policy_set_stress(p, stress);
 }
 
 void
 policy_leave(struct policy *p)
 {
-	if (p->dnsbl != NULL)
-		dnsbl_watch(p->dnsbl, 0);
+	p->entered = false;
+	watch_lists(p, 0);
 }
 
 int

@@ -126,8 +126,7 @@ screen_set_policy(struct screen *screen, struct policy *policy)
 	if (old != NULL)
 		policy_leave(old);
 	policy_unref(&old);
-	policy_enter(policy);
-	policy_set_stress(policy, screen->stress);
+	policy_enter(policy, screen->stress);
 	screen_update_stress(screen);
 }
 
