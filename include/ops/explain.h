@@ -4,7 +4,8 @@
  * Facts go in, JSON comes out: a member for each step of the decision, and the
  * same as sentences, "story", for people who are not from here.
  *
- * Owns:    an override, until explain_forget(); else facts point to the policy's.
+ * Owns:    an override and its text, until explain_forget(); else facts point to
+ *          the policy's.
  * Errors:  none. */
 #ifndef DOORBELL_OPS_EXPLAIN_H
 #define DOORBELL_OPS_EXPLAIN_H
@@ -50,6 +51,7 @@ struct explain_facts {
 	struct override *override; /* or NULL */
 	struct wall now;
 	struct access_fact access;
+	char *settings; /* where those of `access` are; or NULL */
 	bool has_rule;
 	struct rule rule;
 	bool has_cache, is_known;  /* there is a cache, and a record in it */

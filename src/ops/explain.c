@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "config/override.h"
 
 /* The steps are those of screen/admit.c and screen/greet.c, in their order; what
@@ -60,6 +61,19 @@ static const char *const action_names[] = {
 
 /* --- facts ------------------------------------------------------------------ */
 
+/* What a table has found is its own, and gone when it is asked again or read
+ * anew; the facts wait for DNS lists. */
+static void
+keep_settings(struct explain_facts *f)
+{
+	struct span found = f->access.settings;
+
+	f->access.settings = (struct span){0};
+	if (found.n > 0 &&
+	    (f->settings = mem_strndup(found.p, found.n)) != NULL)
+		f->access.settings = span_of(f->settings, found.n);
+}
+
 void
 explain_look(struct explain_facts *f, const struct policy *policy, bool stress,
     const struct rules *rules, const struct addr *client)
@@ -74,6 +88,7 @@ explain_look(struct explain_facts *f, const struct policy *policy, bool stress,
 	if (f->access.settings.n > 0)
 		f->override =
 		    override_get(policy->overrides, f->access.settings, NULL);
+	keep_settings(f);
 	if (f->override != NULL)
 		f->cfg = override_under(f->override, stress);
 	rule = rules != NULL ? rules_find(rules, client, f->now) : NULL;
@@ -99,6 +114,8 @@ void
 explain_forget(struct explain_facts *f)
 {
 	override_put(&f->override);
+	mem_free(f->settings);
+	f->settings = NULL;
 }
 
 static int

@@ -21,6 +21,7 @@ struct question {
 	struct resolver_query
 	    *query; /* NULL: answered, or could not be asked */
 	size_t at;  /* in the facts' lists */
+	char *name; /* of the list: a table's would not last */
 };
 
 struct work {
@@ -38,8 +39,11 @@ static void
 work_free(struct work *w)
 {
 	loop_timer_stop(&w->deadline);
-	for (size_t i = 0; w->questions != NULL && i < w->spec.zone_count; i++)
+	for (size_t i = 0; w->questions != NULL && i < w->spec.zone_count;
+	     i++) {
 		resolver_abandon(&w->questions[i].query);
+		mem_free(w->questions[i].name);
+	}
 	mem_free(w->questions);
 	mem_free(w->facts.lists);
 	dnsbl_spec_clear(&w->spec);
@@ -150,20 +154,33 @@ ask_list(struct work *w, size_t i)
 				 : "the question cannot be sent";
 }
 
-static void
+static int
 name_list(struct work *w, size_t i)
 {
 	struct explain_list *l = &w->facts.lists[i];
 	const struct dnsbl *bl = w->policy->dnsbl;
 	const struct dnsbl_health *h;
 
-	l->name = policy_zone_name(w->policy, w->spec.zones[i].name);
+	l->name = w->questions[i].name =
+	    mem_strdup(policy_zone_name(w->policy, w->spec.zones[i].name));
+	if (l->name == NULL)
+		return -1;
 	l->state = "used";
 	if (i >= dnsbl_zone_count(bl))
-		return;
+		return 0;
 	h = dnsbl_zone_health(bl, i);
 	l->state = dnsbl_health_word(h);
 	l->is_out = dnsbl_health_is_out(h);
+	return 0;
+}
+
+static int
+name_lists(struct work *w)
+{
+	for (size_t i = 0; i < w->facts.list_count; i++)
+		if (name_list(w, i) < 0)
+			return -1;
+	return 0;
 }
 
 static int
@@ -177,15 +194,15 @@ ask_lists(struct work *w, struct errtext *why)
 	n = w->spec.zone_count;
 	f->lists = mem_array(n + 1, sizeof(*f->lists));
 	w->questions = mem_array(n + 1, sizeof(*w->questions));
-	if (f->lists == NULL || w->questions == NULL ||
+	if (f->lists != NULL && w->questions != NULL)
+		f->list_count = n;
+	if (f->list_count < n || name_lists(w) < 0 ||
 	    loop_timer_start(&w->deadline, f->cfg->dnsbl_timeout) < 0) {
 		errtext_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	f->list_count = n;
 	w->began = loop_now(w->call->control->loop);
 	for (size_t i = 0; i < n; i++) {
-		name_list(w, i);
 		f->lists[i].waited_ms = f->cfg->dnsbl_timeout;
 		ask_list(w, i);
 	}
