@@ -107,8 +107,9 @@ add_head(struct page *p)
 	}
 	if (r->history->from_logs)
 		(void)buf_printf(p->out,
-		    ", from %llu lines of log files; %llu connections are left"
+		    "%srom %llu lines of log files; %llu connections are left"
 		    " out, as their ends are not in there",
+		    r->days > 0 ? ", f" : "F",
 		    (unsigned long long)r->history->lines,
 		    (unsigned long long)r->history->unfinished);
 	say(p, "</p>\n");
@@ -291,6 +292,15 @@ add_histogram(struct page *p, const char *title, const char *x,
 			       .label = label});
 }
 
+/* The last bucket has no end, only a beginning. */
+static char *
+bounded_span(int64_t ms, char out[REPORT_SPAN_MAX])
+{
+	if (ms == INT64_MAX)
+		ms = totals_bucket_end(TOTALS_BUCKETS - 2);
+	return report_span(ms, out);
+}
+
 static void
 add_hangups(struct page *p)
 {
@@ -304,11 +314,14 @@ add_hangups(struct page *p)
 
 	if (n + report_histogram_sum(late) == 0)
 		return;
-	(void)snprintf(text, sizeof(text),
-	    n == 0 ? "Nobody hung up before the greeting"
-		   : "Half of those who hang up before the greeting have"
-		     " gone after %s",
-	    report_span(half, span));
+	if (n == 0)
+		(void)snprintf(
+		    text, sizeof(text), "Nobody hung up before the greeting");
+	else
+		(void)snprintf(text, sizeof(text),
+		    "Half of those who hang up before the greeting %s %s",
+		    half == INT64_MAX ? "stay longer than" : "have gone after",
+		    bounded_span(half, span));
 	chart_heading(p->out, text,
 	    "Clients that left before anybody told them to, and after how"
 	    " long.");
@@ -322,13 +335,16 @@ add_waits(struct page *p)
 	static const struct chart_series what[] = {
 	    {"strangers that passed", 1}};
 	const uint64_t *waits = &p->r->sum[FIGURE_WAITS];
+	int64_t most = report_wait(waits, TOTALS_BUCKETS, 90);
 	char text[128], span[REPORT_SPAN_MAX];
 
 	if (p->r->sum[FIGURE_NEW] == 0)
 		return;
-	(void)snprintf(text, sizeof(text),
-	    "Nine of ten strangers had waited no longer than %s",
-	    report_span(report_wait(waits, TOTALS_BUCKETS, 90), span));
+	(void)snprintf(text, sizeof(text), "%s %s",
+	    most == INT64_MAX
+		? "More than one in ten strangers had waited longer than"
+		: "Nine of ten strangers had waited no longer than",
+	    bounded_span(most, span));
 	chart_heading(p->out, text,
 	    p->r->history->is_coarse
 		? "From their coming until they had passed; the log has whole"
