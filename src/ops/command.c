@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
  * something that has to be finished or undone. A child that goes on and on
  * after such a signal, which waits for us meanwhile, hangs, and is killed. */
 
-enum { LOOK_MS = 10, HURRY_MS = 5000, SAID_MAX = 64 * 1024 };
+enum { LOOK_MS = 10, HURRY_MS = 5000, LAST_MAX = 4096 };
 
 /* posix_spawn() wants char *, though it promises not to write. */
 static char *const *
@@ -118,21 +119,26 @@ await(pid_t pid, int wait_ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* What stands behind `at`, as far as there is room. */
 static void
-collect(int out, struct buf *said)
+collect(int out, off_t at, struct buf *said)
 {
 	char part[4096];
-	off_t at = 0;
+	size_t room;
 	ssize_t got;
 
-	while ((got = pread(out, part, sizeof(part), at)) > 0 &&
-	       buf_add(said, part, (size_t)got) == 0)
+	while ((room = said->max - said->n) > 0) {
+		got = pread(
+		    out, part, room < sizeof(part) ? room : sizeof(part), at);
+		if (got <= 0 || buf_add(said, part, (size_t)got) < 0)
+			return;
 		at += got;
+	}
 }
 
-int
-command_run(
-    const char *const *argv, int wait_ms, struct buf *said, struct errtext *why)
+/* On success what it has said is in *out_r, to be closed. */
+static int
+run(const char *const *argv, int wait_ms, int *out_r, struct errtext *why)
 {
 	int out = memfd_create("said", MFD_CLOEXEC), status = -1, rc;
 	pid_t pid;
@@ -145,9 +151,22 @@ command_run(
 		errtext_set(why, "%s: %s", argv[0], strerror(rc));
 	else if ((status = await(pid, wait_ms)) < 0)
 		errtext_set(why, "%s: %s", argv[0], strerror(errno));
-	else
-		collect(out, said);
-	close(out);
+	if (status < 0)
+		close(out);
+	*out_r = out;
+	return status;
+}
+
+int
+command_run(
+    const char *const *argv, int wait_ms, struct buf *said, struct errtext *why)
+{
+	int out, status = run(argv, wait_ms, &out, why);
+
+	if (status >= 0) {
+		collect(out, 0, said);
+		close(out);
+	}
 	return status;
 }
 
@@ -162,26 +181,34 @@ last_line(const struct buf *said)
 	return span_of(text.p + start, text.n - start);
 }
 
+/* However much it has said before. */
+static void
+tell_last_line(const char *program, int out, int status, struct errtext *why)
+{
+	struct stat st = {0};
+	struct span last;
+	struct buf said;
+
+	buf_init(&said, LAST_MAX);
+	(void)fstat(out, &st);
+	collect(out, st.st_size > LAST_MAX ? st.st_size - LAST_MAX : 0, &said);
+	last = last_line(&said);
+	if (last.n > 0)
+		errtext_set(why, "%s: %.*s", program, (int)last.n, last.p);
+	else
+		errtext_set(why, "%s ended with %d; the mail log may say why",
+		    program, status);
+	buf_clear(&said);
+}
+
 int
 command_must(const char *const *argv, int wait_ms, struct errtext *why)
 {
-	struct span last;
-	struct buf said;
-	int status;
+	int out, status = run(argv, wait_ms, &out, why);
 
-	buf_init(&said, SAID_MAX);
-	status = command_run(argv, wait_ms, &said, why);
-	if (status > 0) {
-		last = last_line(&said);
-		if (last.n > 0)
-			errtext_set(
-			    why, "%s: %.*s", argv[0], (int)last.n, last.p);
-		else
-			errtext_set(why,
-			    "%s ended with %d; the mail log may"
-			    " say why",
-			    argv[0], status);
-	}
-	buf_clear(&said);
+	if (status > 0)
+		tell_last_line(argv[0], out, status, why);
+	if (status >= 0)
+		close(out);
 	return status == 0 ? 0 : -1;
 }

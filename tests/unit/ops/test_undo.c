@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ops/command.h"
 #include "ops/replace.h"
 
 struct place {
@@ -107,63 +106,12 @@ test_unreadable(void **state)
 	undo_clear(&undo);
 }
 
-static void
-test_command(void **state)
-{
-	static const struct {
-		const char *script;
-		int status;
-		const char *why;
-	} cases[] = {
-	    {"exit 0", 0, ""},
-	    {"echo first; echo last >&2; exit 3", 3, "/bin/sh: last"},
-	    {"exit 4", 4, "/bin/sh ended with 4; the mail log may say why"},
-	    {"kill -9 $$", 137,
-		"/bin/sh ended with 137; the mail log may say why"},
-	    /* What is left behind is not waited for. */
-	    {"sleep 5 & exit 0", 0, ""},
-	    {"read x && exit 5; exit 0", 0, ""},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *const argv[] = {
-		    "/bin/sh", "-c", cases[i].script, NULL};
-		struct errtext why = {""};
-		struct buf said;
-
-		buf_init(&said, 100);
-		assert_int_equal(
-		    command_run(argv, 4000, &said, &why), cases[i].status);
-		buf_clear(&said);
-		assert_int_equal(command_must(argv, 4000, &why),
-		    cases[i].status == 0 ? 0 : -1);
-		assert_string_equal(why.text, cases[i].why);
-	}
-}
-
-static void
-test_command_fails(void **state)
-{
-	const char *const none[] = {"/nonexistent/program", NULL};
-	const char *const slow[] = {"/bin/sleep", "10", NULL};
-	struct errtext why = {""};
-
-	(void)state;
-	assert_int_equal(command_must(none, 1000, &why), -1);
-	assert_non_null(strstr(why.text, "/nonexistent/program"));
-	assert_int_equal(command_must(slow, 50, &why), -1);
-	assert_non_null(strstr(why.text, "timed out"));
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_undo, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
-	    cmocka_unit_test(test_command),
-	    cmocka_unit_test(test_command_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
