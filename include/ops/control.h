@@ -5,7 +5,8 @@
  * question is a line, see ops/request.h, with a newline at its end. The answer
  * is a line "doorbell 1 STATUS LENGTH" and then LENGTH bytes of JSON: the
  * STATUS is that with which doorbellctl ends (enum control_status), and with
- * another one than 0 the JSON is {"error": "..."}.
+ * another one than 0 the JSON is {"error": "..."}, or nothing at all when there
+ * was no memory for it.
  *
  * A command is a row of ops/orders.def and a handler in ops/answers.c. A
  * handler that has to wait keeps the call, and control_finish() or

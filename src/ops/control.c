@@ -64,7 +64,8 @@ control_fail(struct control_call *call, enum control_status status,
 	json_init(&call->json, &call->body);
 	json_object(&call->json, NULL);
 	json_text(&call->json, "error", text);
-	(void)json_finish(&call->json);
+	if (json_finish(&call->json) < 0)
+		buf_reset(&call->body); /* the status has to do */
 	send_answer(call, status);
 }
 
