@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/child_end.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #ifdef DOORBELL_COVER
 void __gcov_dump(void);
@@ -22,4 +29,17 @@ child_exit(int status)
 {
 	child_keep_counts();
 	_exit(status);
+}
+
+int
+child_outcome(int (*deed)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		child_exit(deed());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
