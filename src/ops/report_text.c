@@ -157,6 +157,15 @@ add_strangers(const struct report *r, struct buf *out)
 
 /* --- DNS lists -------------------------------------------------------------- */
 
+/* Whoever wrote the log; a terminal obeys control characters. */
+static void
+add_name(struct buf *out, const struct totals_list *l)
+{
+	for (const char *p = l->name; *p != '\0'; p++)
+		(void)buf_add_char(
+		    out, (unsigned char)*p < ' ' || *p == '\x7f' ? '?' : *p);
+}
+
 static const char *
 use_of(const struct totals_list *l)
 {
@@ -181,6 +190,10 @@ add_latency(struct buf *out, const struct totals_list *l)
 	worst = dnsbl_health_latency(&figures, 99);
 	if (half == 0)
 		return;
+	if (half == INT64_MAX) {
+		say(out, "    answers: half later than 10 s\n");
+		return;
+	}
 	(void)buf_printf(
 	    out, "    answers: half within %lld ms, ", (long long)half);
 	if (worst == INT64_MAX)
@@ -208,7 +221,9 @@ add_list(const struct report *r, struct buf *out, const struct totals_list *l)
 {
 	char number[REPORT_NUMBER_MAX], percent[REPORT_NUMBER_MAX];
 
-	(void)buf_printf(out, "  %s%s\n", l->name, use_of(l));
+	say(out, "  ");
+	add_name(out, l);
+	(void)buf_printf(out, "%s\n", use_of(l));
 	add_share(out, "  listed", l->visits, report_tested(r->sum));
 	(void)buf_printf(out, "    nobody else blocks %s of these, %s\n",
 	    report_number(l->only, number),
@@ -233,7 +248,9 @@ add_overlap_row(const struct report *r, struct buf *out, size_t i)
 		else
 			(void)buf_printf(out, "%4llu", (both + 5) / 10);
 	}
-	(void)buf_printf(out, "  %s\n", l->name);
+	say(out, "  ");
+	add_name(out, l);
+	say(out, "\n");
 }
 
 static void
@@ -260,7 +277,7 @@ add_lists(const struct report *r, struct buf *out)
 		add_overlap(r, out);
 	if (r->history->from_logs)
 		say(out, "  Logs do not tell weights, how fast the lists"
-			 " answer, nor what was not listed.\n");
+			 " answer,\n  nor what was not listed.\n");
 }
 
 /* --- smtpd, days ------------------------------------------------------------ */
@@ -350,13 +367,9 @@ add_calendar(const struct report *r, struct buf *out)
 	}
 }
 
-int
-report_text(const struct report *r, struct buf *out)
+static void
+add_visits(const struct report *r, struct buf *out)
 {
-	if (r->hours > 0)
-		add_head(r, out);
-	if (report_visits(r->sum) == 0)
-		return buf_add_str(out, "nobody came in this time\n");
 	add_parts(r, out);
 	add_catchers(r, out);
 	add_hangups(r, out);
@@ -365,5 +378,16 @@ report_text(const struct report *r, struct buf *out)
 	add_advice(r, out);
 	add_pressure(r, out);
 	add_calendar(r, out);
+}
+
+int
+report_text(const struct report *r, struct buf *out)
+{
+	if (r->hours > 0)
+		add_head(r, out);
+	if (report_visits(r->sum) > 0)
+		add_visits(r, out);
+	else
+		say(out, "nobody came in this time\n");
 	return buf_reserve(out, 1) != NULL ? 0 : -1;
 }
