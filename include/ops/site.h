@@ -31,7 +31,10 @@ struct site {
 
 /* NULL: what doorbelld takes when it is told nothing. */
 int site_open(struct site *site, const char *path, struct errtext *why);
-/* Also after a failed open. */
+/* The same in two steps: where it is, and what is there. */
+int site_find(struct site *site, const char *path, struct errtext *why);
+int site_read(struct site *site, struct errtext *why);
+/* Also after a failure of these. */
 void site_close(struct site *site);
 
 /* The -o words of an entry, in order. */

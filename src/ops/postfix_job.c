@@ -82,14 +82,16 @@ postfix_job_begin(struct postfix_job *job,
 	struct buf said;
 
 	*job = (struct postfix_job){.lock = -1, .json = request->json};
-	if (site_open(&job->site, request->config, why) < 0)
+	if (site_find(&job->site, request->config, why) < 0)
 		return -1;
 	if (job->site.directory == NULL) {
 		errtext_set(
 		    why, "%s: not a directory of Postfix", job->site.path);
 		return -1;
 	}
-	if ((lock && take_lock(job, why) < 0) || name_paths(job, why) < 0 ||
+	/* What is read before it is ours may be old. */
+	if ((lock && take_lock(job, why) < 0) ||
+	    site_read(&job->site, why) < 0 || name_paths(job, why) < 0 ||
 	    name_pass(job, why) < 0)
 		return -1;
 	job->port = edit_plan_port(&job->site.master, request->service, why);

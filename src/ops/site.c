@@ -59,11 +59,12 @@ report(enum config_severity severity, const char *file, int line,
 		fprintf(stderr, "%s:%d: error: %s\n", file, line, text);
 }
 
-static int
-find_path(struct site *site, const char *path, struct errtext *why)
+int
+site_find(struct site *site, const char *path, struct errtext *why)
 {
 	struct stat st;
 
+	*site = (struct site){0};
 	if (path == NULL && (path = getenv("MAIL_CONFIG")) == NULL)
 		path = POSTFIX_DIRECTORY;
 	if ((site->path = realpath(path, NULL)) == NULL ||
@@ -115,13 +116,10 @@ read_options(struct site *site, struct errtext *why)
 }
 
 int
-site_open(struct site *site, const char *path, struct errtext *why)
+site_read(struct site *site, struct errtext *why)
 {
 	struct config_source source = {0};
 
-	*site = (struct site){0};
-	if (find_path(site, path, why) < 0)
-		return -1;
 	if (site->directory != NULL &&
 	    (read_master(site, why) < 0 || read_options(site, why) < 0))
 		return -1;
@@ -136,6 +134,14 @@ site_open(struct site *site, const char *path, struct errtext *why)
 	}
 	site->cfg = config_under(site->config, false);
 	return 0;
+}
+
+int
+site_open(struct site *site, const char *path, struct errtext *why)
+{
+	if (site_find(site, path, why) < 0)
+		return -1;
+	return site_read(site, why);
 }
 
 void
