@@ -191,20 +191,32 @@ check_entry(
 	return rc;
 }
 
+/* The lines of master.cf for which nothing is planned. */
+static int
+others(const struct edit_plan *plan, const struct master_cf *cf,
+    const struct master_entry *port, const struct master_entry *pass,
+    struct buf *out)
+{
+	bool pass_changes = plan->new_pass != NULL || plan->pass_goes;
+
+	return master_cf_others(cf, plan->new_port != NULL ? port : NULL,
+	    pass_changes ? pass : NULL, out);
+}
+
 /* All other lines are what they were. */
 static int
 check_others(struct postfix_job *job, const struct master_cf *now,
     const struct master_entry *port, const struct master_entry *pass,
     struct errtext *why)
 {
+	const struct edit_plan *plan = &job->plan;
 	struct buf was, is;
 	int rc = -1;
 
 	buf_init(&was, REPLACE_FILE_MAX);
 	buf_init(&is, REPLACE_FILE_MAX);
-	if (master_cf_others(
-		&job->site.master, job->plan.port, job->plan.pass, &was) < 0 ||
-	    master_cf_others(now, port, pass, &is) < 0)
+	if (others(plan, &job->site.master, plan->port, plan->pass, &was) < 0 ||
+	    others(plan, now, port, pass, &is) < 0)
 		errtext_set(why, "%s", strerror(errno));
 	else if (was.n != is.n || (was.n > 0 && memcmp(was.p, is.p, is.n) != 0))
 		errtext_set(why, "postconf changed more of master.cf than it"

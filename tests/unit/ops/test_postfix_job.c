@@ -381,6 +381,15 @@ an_edit_that_goes_wrong(void **state)
 	    {PLAIN OTHERS, "", "printf '\\0' >>\"$D/etc/master.cf\"",
 		"NUL byte"},
 	    {PLAIN OTHERS, "", ":>\"$D/etc/master.cf\"", "postconf made \"\""},
+	    /* The entry that is there already has no plan. */
+	    {PLAIN OTHERS PASS_NOW, "",
+		"sed -i 's/a=b/a=c/' \"$D/etc/master.cf\"",
+		"postconf changed more"},
+	    {PLAIN OTHERS PASS_NOW, "",
+		"sed -i '/^smtpd /d' \"$D/etc/master.cf\"",
+		"postconf changed more"},
+	    {PORT_NOW OTHERS, "", "sed -i '/^smtp /d' \"$D/etc/master.cf\"",
+		"postconf changed more"},
 	};
 	struct errtext why;
 
