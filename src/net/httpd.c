@@ -355,9 +355,11 @@ httpd_start(struct httpd *h, httpd_fn *fn, void *arg, struct errtext *why)
 	evhttp_set_bevcb(h->http, on_client, h);
 	evhttp_set_gencb(h->http, on_request, h);
 	evconnlistener_set_error_cb(h->listener, on_refusal);
-	(void)loop_timer_start(&h->look, IDLE_LOOK_MS);
-	(void)evconnlistener_enable(h->listener);
-	return 0;
+	if (loop_timer_start(&h->look, IDLE_LOOK_MS) == 0 &&
+	    evconnlistener_enable(h->listener) == 0)
+		return 0;
+	errtext_set(why, "no memory for a server");
+	return -1;
 }
 
 void
