@@ -105,11 +105,12 @@ explain_failure(const struct buf *body, struct errtext *why)
 {
 	struct errtext trouble;
 	struct json_tree *tree = json_tree_new(buf_span(body), &trouble);
+	const char *error = "";
 
-	errtext_set(why, "%s", "doorbelld does not say why");
 	if (tree != NULL)
-		errtext_set(
-		    why, "%s", json_value_text(json_tree_root(tree), "error"));
+		error = json_value_text(json_tree_root(tree), "error");
+	errtext_set(
+	    why, "%s", error[0] != '\0' ? error : "doorbelld does not say why");
 	json_tree_free(&tree);
 }
 
