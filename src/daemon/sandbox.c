@@ -122,6 +122,8 @@ load(scmp_filter_ctx filter)
 
 	/* A tree instead of a list; older libraries have lists only. */
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	/* The kernel's own reason, not "Operation canceled" for all of them. */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	for (size_t i = 0; i < sizeof(plain_calls) / sizeof(*plain_calls); i++)
 		if (rc == 0)
 			rc = allow(filter, plain_calls[i]);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: child_end */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -24,6 +27,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "support/child_end.h"
 
 /* Each case is a child that enters the sandbox and does one thing. How it ends
  * tells: by SIGSYS, or with the status that the thing gives. */
@@ -220,8 +225,8 @@ outcome(int (*deed)(void), bool only_log)
 		    pthread_create(&thread, NULL, wait_and_execute, NULL) !=
 			0 ||
 		    sandbox_enter(only_log, &why) < 0)
-			_exit(99);
-		_exit(deed() == 0 ? 0 : 1);
+			child_exit(99);
+		child_exit(deed() == 0 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
@@ -291,6 +296,75 @@ test_only_logged(void **state)
 	assert_int_equal(outcome(kill_somebody, true), getuid() == 0 ? 0 : 1);
 }
 
+/* --- without it ---------------------------------------------------------------- */
+
+/* Be where no filter can be had. */
+static int
+forbid_filters(void)
+{
+	const struct scmp_arg_cmp set = SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP, 0);
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int rc = -1;
+
+	if (filter != NULL &&
+	    seccomp_rule_add(
+		filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(seccomp), 0) == 0 &&
+	    seccomp_rule_add(
+		filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(prctl), 1, set) == 0)
+		rc = seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
+}
+
+static int
+enter_in_vain(void)
+{
+	struct errtext why = {""};
+
+	CHILD_HOLDS(forbid_filters() == 0);
+	CHILD_HOLDS(sandbox_enter(false, &why) < 0);
+	CHILD_HOLDS(strcmp(why.text, "Permission denied") == 0);
+	/* Nothing is confined then. */
+	CHILD_HOLDS(unshare(0) == 0);
+	CHILD_HOLDS(access("/", F_OK) == 0);
+	return 0;
+}
+
+static void
+test_kernel_says_no(void **state)
+{
+	(void)state;
+	assert_int_equal(child_outcome(enter_in_vain), 0);
+}
+
+static void
+test_watched_by_valgrind(void **state)
+{
+	static const struct {
+		const char *preload;
+		bool want;
+	} cases[] = {
+	    {NULL, false},
+	    {"", false},
+	    {"/usr/lib/libeatmydata.so", false},
+	    {"/a.so:/usr/libexec/valgrind/vgpreload_core-amd64-linux.so", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		if (cases[i].preload != NULL)
+			setenv("LD_PRELOAD", cases[i].preload, 1);
+		else
+			unsetenv("LD_PRELOAD");
+#ifdef DOORBELL_INSTRUMENTED
+		assert_true(sandbox_is_watched());
+#else
+		assert_int_equal(sandbox_is_watched(), cases[i].want);
+#endif
+	}
+	unsetenv("LD_PRELOAD");
+}
+
 int
 main(void)
 {
@@ -298,10 +372,15 @@ main(void)
 	    cmocka_unit_test(test_what_is_forbidden),
 	    cmocka_unit_test(test_what_is_allowed),
 	    cmocka_unit_test(test_only_logged),
+	    cmocka_unit_test(test_kernel_says_no),
+	    cmocka_unit_test(test_watched_by_valgrind),
 	};
 
-	/* A sanitizer and valgrind make calls of their own. */
+	/* A sanitizer and valgrind make calls of their own; gcov makes none that
+	 * a daemon does not. */
+#ifndef DOORBELL_COVER
 	if (sandbox_is_watched())
 		return 0;
+#endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
