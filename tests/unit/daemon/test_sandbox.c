@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -207,7 +208,9 @@ wait_and_execute(void *arg)
 static int
 older_thread(void)
 {
-	return write(pipe_to_thread[1], "", 1) == 1 ? pause() : 1;
+	if (write(pipe_to_thread[1], "", 1) == 1)
+		(void)poll(NULL, 0, -1); /* (pause(2) is forbidden) */
+	return 1;
 }
 
 /* What the child ended with: its status, or minus the signal. */
