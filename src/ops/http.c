@@ -111,7 +111,7 @@ is_healthy(const struct http *h, struct buf *why)
 {
 	const struct screen *screen = h->control->screen;
 	int64_t gone_ms = handoff_server_gone_ms(screen, HTTP_SERVER_GONE_MS);
-	size_t before = why->n;
+	bool no_lists = lists_are_gone(screen->policy);
 
 	if (*h->draining)
 		(void)buf_add_str(why, "draining: no new clients\n");
@@ -119,9 +119,9 @@ is_healthy(const struct http *h, struct buf *why)
 		(void)buf_printf(why,
 		    "smtpd cannot be reached, for %lld s now\n",
 		    (long long)(gone_ms / 1000));
-	if (lists_are_gone(screen->policy))
+	if (no_lists)
 		(void)buf_add_str(why, "no DNS list answers\n");
-	return why->n == before;
+	return !*h->draining && gone_ms < 0 && !no_lists;
 }
 
 /* --- pages ----------------------------------------------------------------- */
