@@ -183,6 +183,23 @@ put_hour(const struct page_facts *f, struct buf *out)
 	end_card(out);
 }
 
+/* The last bucket has no end, only a beginning. */
+static int64_t
+bounded(int64_t ms)
+{
+	return ms != INT64_MAX ? ms : histogram_bound(HISTOGRAM_BUCKETS - 2);
+}
+
+static void
+put_half(struct buf *out, const char *name, int64_t ms)
+{
+	char wait[REPORT_SPAN_MAX], text[REPORT_SPAN_MAX + 8];
+
+	(void)snprintf(text, sizeof(text), "%s%s",
+	    ms == INT64_MAX ? "over " : "", short_wait(bounded(ms), wait));
+	begin_card(out, name, text);
+}
+
 static void
 put_wait(struct buf *out, const char *name, const struct histogram *h)
 {
@@ -192,10 +209,9 @@ put_wait(struct buf *out, const char *name, const struct histogram *h)
 		begin_card(out, name, "-");
 		say(out, "nobody yet");
 	} else {
-		begin_card(
-		    out, name, short_wait(histogram_percentile(h, 50), text));
+		put_half(out, name, histogram_percentile(h, 50));
 		(void)buf_printf(out, "one in ten more than %s",
-		    short_wait(histogram_percentile(h, 90), text));
+		    short_wait(bounded(histogram_percentile(h, 90)), text));
 	}
 	end_card(out);
 }
@@ -256,12 +272,20 @@ begin_row(struct buf *out, const char *name)
 	say(out, "</th>");
 }
 
+/* What nobody has measured is no 0. */
+static void
+put_latency(struct buf *out, int64_t ms)
+{
+	char text[REPORT_SPAN_MAX];
+
+	(void)buf_printf(
+	    out, "<td>%s</td>", ms > 0 ? short_wait(ms, text) : "-");
+}
+
 static void
 put_list(
     const struct policy *policy, const struct dnsbl_health *h, struct buf *out)
 {
-	char text[REPORT_SPAN_MAX];
-
 	begin_row(out, policy_zone_name(policy, h->zone));
 	(void)buf_printf(out, "<td class=\"%s\">%s</td>",
 	    h->state == DNSBL_USED ? "good" : "bad", dnsbl_health_word(h));
@@ -270,8 +294,7 @@ put_list(
 	put_cell(out, h->only);
 	put_cell(out, h->timeouts + h->failures);
 	for (unsigned percent = 50; percent <= 99; percent += 49)
-		(void)buf_printf(out, "<td>%s</td>",
-		    short_wait(dnsbl_health_latency(h, percent), text));
+		put_latency(out, dnsbl_health_latency(h, percent));
 	say(out, "</tr>\n");
 }
 
@@ -333,7 +356,7 @@ put_head(const struct page_facts *f, struct buf *out)
 	say(out, "</style></head><body>\n");
 }
 
-static int
+static void
 put_foot(struct buf *out)
 {
 	say(out, "<footer><p>For programs: <a href=\"metrics\">metrics</a>,"
@@ -343,7 +366,7 @@ put_foot(struct buf *out)
 		 " reload it for newer numbers.</noscript></p></footer>\n"
 		 "<script>");
 	say_parts(out, page_look_script);
-	return buf_add_str(out, "</script></body></html>\n");
+	say(out, "</script></body></html>\n");
 }
 
 int
@@ -361,5 +384,6 @@ page_write(const struct page_facts *f, struct buf *out)
 	put_lists(screen->policy, out);
 	put_worst(screen, out);
 	say(out, "</main>\n");
-	return put_foot(out);
+	put_foot(out);
+	return buf_reserve(out, 1) != NULL ? 0 : -1;
 }
