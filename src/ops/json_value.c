@@ -139,26 +139,28 @@ read_text(struct reader *r)
 	return start;
 }
 
+/* What the writer can write: below zero there is room for one more. */
 static int
 read_number(struct reader *r, int64_t *number_r)
 {
 	bool negative = *r->p == '-';
-	int64_t n = 0;
+	int64_t n = 0, digit;
 	char *start;
 
 	if (negative)
 		r->p++;
 	for (start = r->p; r->p < r->end && text_is_digit(*r->p); r->p++) {
-		if (n > (INT64_MAX - 9) / 10)
+		digit = *r->p - '0';
+		if (n < (INT64_MIN + digit) / 10)
 			return -1;
-		n = n * 10 + (*r->p - '0');
+		n = n * 10 - digit;
 	}
-	if (r->p == start)
+	if (r->p == start || (!negative && n == INT64_MIN))
 		return -1;
 	if (r->p < r->end && *r->p == '.')
 		for (r->p++; r->p < r->end && text_is_digit(*r->p); r->p++)
 			;
-	*number_r = negative ? -n : n;
+	*number_r = negative ? n : -n;
 	return 0;
 }
 

@@ -156,6 +156,8 @@ static const struct {
     {"a wrong end", "[1}"},
     {"a word", "nul"},
     {"too big", "99999999999999999999"},
+    {"too big by one", "9223372036854775808"},
+    {"too small by one", "-9223372036854775809"},
     {"a minus", "-"},
     {"too deep",
 	"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]"
@@ -189,9 +191,30 @@ test_every_truncation(void **state)
 		tree = json_tree_new(span_of(ALL, n), &why);
 		assert_null(tree);
 	}
-	/* The least number is one too small for the reader. */
-	tree = json_tree_new(span_str(ALL), &why);
-	assert_null(tree);
+}
+
+static void
+test_largest_and_least_number(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t number;
+	} cases[] = {
+	    {"9223372036854775807", INT64_MAX},
+	    {"-9223372036854775808", INT64_MIN},
+	    {"-9223372036854775808.9", INT64_MIN},
+	    {"-0", 0},
+	};
+	struct errtext why;
+	struct json_tree *tree;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		tree = json_tree_new(span_str(cases[i].text), &why);
+		assert_non_null(tree);
+		assert_true(json_tree_root(tree)->number == cases[i].number);
+		json_tree_free(&tree);
+	}
 }
 
 static void
@@ -257,6 +280,7 @@ main(void)
 	    cmocka_unit_test(test_read_back),
 	    cmocka_unit_test(test_bad),
 	    cmocka_unit_test(test_every_truncation),
+	    cmocka_unit_test(test_largest_and_least_number),
 	    cmocka_unit_test(test_number_at_the_end),
 	    cmocka_unit_test(test_nul_behind_a_backslash),
 	    cmocka_unit_test(test_without_memory),
