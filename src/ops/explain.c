@@ -199,7 +199,10 @@ write_access(const struct explain_facts *f, struct json *j)
 		json_text(j, "by", f->access.word);
 	if (f->access.file != NULL) {
 		json_text(j, "file", f->access.file);
-		json_number(j, "line", f->access.line);
+		if (f->access.line > 0)
+			json_number(j, "line", f->access.line);
+		else
+			json_null(j, "line");
 	}
 	if (f->access.settings.n > 0)
 		json_span(j, "settings", f->access.settings);
@@ -342,7 +345,8 @@ tell_access(const struct explain_facts *f, struct json *j)
 			   : a->verdict == ACCESS_REJECT ? "rejects it"
 							 : "has no opinion";
 
-	if (a->file != NULL)
+	/* An indexed file has no lines. */
+	if (a->file != NULL && a->line > 0)
 		say(j, "The permanent access list %s: %s, line %d.", does,
 		    a->file, a->line);
 	else if (a->word != NULL)

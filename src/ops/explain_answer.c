@@ -158,17 +158,12 @@ static int
 name_list(struct work *w, size_t i)
 {
 	struct explain_list *l = &w->facts.lists[i];
-	const struct dnsbl *bl = w->policy->dnsbl;
-	const struct dnsbl_health *h;
+	const struct dnsbl_health *h = dnsbl_zone_health(w->policy->dnsbl, i);
 
 	l->name = w->questions[i].name =
 	    mem_strdup(policy_zone_name(w->policy, w->spec.zones[i].name));
 	if (l->name == NULL)
 		return -1;
-	l->state = "used";
-	if (i >= dnsbl_zone_count(bl))
-		return 0;
-	h = dnsbl_zone_health(bl, i);
 	l->state = dnsbl_health_word(h);
 	l->is_out = dnsbl_health_is_out(h);
 	return 0;
@@ -183,13 +178,15 @@ name_lists(struct work *w)
 	return 0;
 }
 
+/* Those of the policy: which lists there are does not depend on stress. */
 static int
 ask_lists(struct work *w, struct errtext *why)
 {
+	const struct config *calm = config_under(w->policy->config, false);
 	struct explain_facts *f = &w->facts;
 	size_t n;
 
-	if (dnsbl_spec_parse(span_str(f->cfg->dnsbl_sites), &w->spec, why) < 0)
+	if (dnsbl_spec_parse(span_str(calm->dnsbl_sites), &w->spec, why) < 0)
 		return -1;
 	n = w->spec.zone_count;
 	f->lists = mem_array(n + 1, sizeof(*f->lists));
@@ -217,7 +214,8 @@ may_ask(struct control *c)
 	if (mono_between(c->explain_due, now) > 0)
 		c->explain_due = now;
 	if (c->explaining >= EXPLAIN_AT_ONCE ||
-	    mono_between(now, c->explain_due) > EXPLAIN_PACE_MS * EXPLAIN_BURST)
+	    mono_between(now, c->explain_due) >
+		EXPLAIN_PACE_MS * (EXPLAIN_BURST - 1))
 		return false;
 	c->explain_due = mono_after(c->explain_due, EXPLAIN_PACE_MS);
 	return true;
