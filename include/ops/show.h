@@ -12,7 +12,7 @@
 #include "ops/json_value.h"
 #include "ops/request.h"
 
-/* Text of somebody else, padded to `width`. */
+/* Text of somebody else, or NULL for none, padded to `width`. */
 void show_text(FILE *out, const char *text, int width);
 void show_answer(
     enum order_id order, const struct json_value *answer, FILE *out);

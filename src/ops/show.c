@@ -18,10 +18,11 @@ void
 show_text(FILE *out, const char *text, int width)
 {
 	char clean[TEXT_SHOWN + 1];
-	size_t n = strlen(text);
+	size_t n;
 
-	if (n > TEXT_SHOWN)
-		n = TEXT_SHOWN;
+	if (text == NULL)
+		text = "-";
+	n = strnlen(text, TEXT_SHOWN);
 	memcpy(clean, text, n);
 	clean[n] = '\0';
 	text_make_printable(clean, n, true);
@@ -53,7 +54,7 @@ show_members(const struct json_value *v, const char *front, FILE *out)
 {
 	for (v = v != NULL ? v->first : NULL; v != NULL; v = v->next) {
 		fputs(front, out);
-		show_text(out, v->key != NULL ? v->key : "-", 24);
+		show_text(out, v->key, 24);
 		fputc(' ', out);
 		switch (v->kind) {
 		case JSON_NUMBER:
