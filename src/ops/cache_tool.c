@@ -153,6 +153,14 @@ import_flush(struct import *i, struct errtext *why)
 	return 0;
 }
 
+static void
+reject_line(struct import *i, struct errtext *bad)
+{
+	i->bad++;
+	errtext_prefix(bad, "line %lu", i->line);
+	complain(bad);
+}
+
 static int
 import_line(struct import *i, struct span line, struct errtext *why)
 {
@@ -166,9 +174,7 @@ import_line(struct import *i, struct span line, struct errtext *why)
 	case PASS_TEXT_NOTHING:
 		return 0;
 	case PASS_TEXT_BAD:
-		i->bad++;
-		errtext_prefix(&bad, "line %lu", i->line);
-		complain(&bad);
+		reject_line(i, &bad);
 		return 0;
 	case PASS_TEXT_RECORD:
 		break;
@@ -178,36 +184,51 @@ import_line(struct import *i, struct span line, struct errtext *why)
 	return ++i->waiting < BATCH_MAX ? 0 : import_flush(i, why);
 }
 
-/* The rest of a line that is too long to be a record. */
-static void
-skip_line(FILE *in)
+/* A line may hold anything, NULs as well. *n_r tells how long it is, also when it
+ * has no room; false at the end of the file. */
+static bool
+read_line(FILE *in, char line[LINE_BYTES], size_t *n_r)
 {
+	size_t n = 0;
 	int c;
 
-	while ((c = getc(in)) != EOF && c != '\n')
-		;
+	for (; (c = getc(in)) != EOF && c != '\n'; n++)
+		if (n < LINE_BYTES)
+			line[n] = (char)c;
+	*n_r = n;
+	return c != EOF || n > 0;
 }
 
 static int
 import_all(struct import *i, struct errtext *why)
 {
-	FILE *in = i->in;
 	char line[LINE_BYTES];
+	struct errtext bad;
 	size_t n;
 
-	while (fgets(line, sizeof(line), in) != NULL) {
-		n = strlen(line);
+	while (read_line(i->in, line, &n)) {
 		i->line++;
-		if (n + 1 == sizeof(line) && line[n - 1] != '\n')
-			skip_line(in);
-		if (import_line(i, span_of(line, n), why) < 0)
+		if (n > LINE_BYTES) {
+			errtext_set(&bad, "too long");
+			reject_line(i, &bad);
+		} else if (import_line(i, span_of(line, n), why) < 0) {
 			return -1;
+		}
 	}
-	if (ferror(in)) {
+	if (ferror(i->in)) {
 		errtext_set(why, "cannot read: %s", strerror(errno));
 		return -1;
 	}
 	return import_flush(i, why);
+}
+
+static int
+take_batch(struct import *i, struct errtext *why)
+{
+	if ((i->batch = mem_array(BATCH_MAX, sizeof(*i->batch))) != NULL)
+		return 0;
+	errtext_set(why, "%s", strerror(errno));
+	return -1;
 }
 
 static void
@@ -224,16 +245,14 @@ say_imported(const struct import *i)
 static int
 import_from(const char *config, FILE *in, bool json)
 {
-	struct tool t;
+	struct tool t = {.place = {.dir = -1}, .json = json};
 	struct import i = {.tool = &t, .in = in};
 	struct errtext why = {""};
 	int status = 1;
 
-	errno = ENOMEM;
-	if ((i.batch = mem_array(BATCH_MAX, sizeof(*i.batch))) == NULL)
-		errtext_set(&why, "%s", strerror(errno));
-	if (tool_begin(&t, config, USE_FILL, json, &why) < 0 ||
-	    i.batch == NULL || import_all(&i, &why) < 0)
+	if (take_batch(&i, &why) < 0 ||
+	    tool_begin(&t, config, USE_FILL, json, &why) < 0 ||
+	    import_all(&i, &why) < 0)
 		complain(&why);
 	else
 		status = i.bad == 0 ? 0 : 1;
@@ -298,6 +317,7 @@ show(struct tool *t, const struct record_key *key, show_fn *fn,
 	struct addr_block client;
 	struct record record;
 	struct buf line;
+	int rc;
 
 	switch (cache_file_get(t->file, key, &record, why)) {
 	case CACHE_FILE_DONE:
@@ -311,10 +331,12 @@ show(struct tool *t, const struct record_key *key, show_fn *fn,
 		span_of((const char *)key->bytes, key->n), &client) < 0)
 		return 0;
 	buf_init(&line, TEXT_BYTES);
-	if (fn(&client, &record, &line) == 0)
+	if ((rc = fn(&client, &record, &line)) == 0)
 		(void)fwrite(line.p, 1, line.n, stdout);
+	else
+		errtext_set(why, "%s", strerror(errno));
 	buf_clear(&line);
-	return 0;
+	return rc;
 }
 
 static int
@@ -449,13 +471,20 @@ cache_delete(const char *config, const char *address, bool json)
 
 /* --- for explain ------------------------------------------------------------ */
 
+struct known_rules {
+	struct rules *rules;
+	int error; /* not all of them are there */
+};
+
 static void
 take_rule(struct span key, struct span bytes, void *arg)
 {
+	struct known_rules *known = arg;
 	struct rule rule;
 
-	if (rules_decode(key, bytes, &rule) == 0)
-		(void)rules_set(arg, &rule);
+	if (rules_decode(key, bytes, &rule) == 0 &&
+	    rules_set(known->rules, &rule) < 0)
+		known->error = errno;
 }
 
 static int
@@ -466,10 +495,15 @@ peek(struct tool *t, const struct addr *client, struct record *record_r,
 	struct record_key key =
 	    record_key_of(client, (unsigned)cfg->ipv4_prefix_length,
 		(unsigned)cfg->ipv6_prefix_length);
+	struct known_rules known = {.rules = rules};
 
-	if (cache_file_each_note(t->file, take_rule, rules, why) !=
+	if (cache_file_each_note(t->file, take_rule, &known, why) !=
 	    CACHE_FILE_DONE)
 		return -1;
+	if (known.error != 0) {
+		errtext_set(why, "rules: %s", strerror(known.error));
+		return -1;
+	}
 	switch (cache_file_get(t->file, &key, record_r, why)) {
 	case CACHE_FILE_DONE:
 		return 1;
