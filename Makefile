@@ -25,6 +25,7 @@ CLANG_FORMAT ?= clang-format
 CLANG_TIDY ?= clang-tidy
 SAN ?=
 JOBS ?= 6
+SIDE_BY_SIDE = -n $(JOBS) --dist loadgroup
 V ?=
 
 VERSION := 0.1.0
@@ -207,7 +208,7 @@ parity: all $B/tests/support/table_query  ## same answers as postconf(1) and pos
 
 integration: all $(BENCH_BIN) $(NTH_CALL)  ## a real Postfix and a real rbldnsd (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
-		$(PYTHON) -m pytest -q -n $(JOBS) tests/integration
+		$(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/integration
 
 flood: all $(BENCH_BIN)  ## zombies by the ten thousand (root; minutes, no other load)
 	$QFLOOD=1 DOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
@@ -231,10 +232,10 @@ chaos: all $(BENCH_BIN)  ## ten minutes in which all parts break, and no mail is
 # here is what a site that moves will not notice.
 browser: all  ## the status page in a real Chromium (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld SCREENER=doorbelld \
-		$(PYTHON) -m pytest -q -n $(JOBS) -m browser tests/integration
+		$(PYTHON) -m pytest -q $(SIDE_BY_SIDE) -m browser tests/integration
 
 integration-postscreen:  ## the integration ring against postscreen(8)
-	$QSCREENER=postscreen $(PYTHON) -m pytest -q -n $(JOBS) tests/integration
+	$QSCREENER=postscreen $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/integration
 
 asan:  ## unit tests and scenarios under AddressSanitizer
 	$(MAKE) SAN=asan unit replay fuzz-corpus

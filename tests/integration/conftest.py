@@ -3,7 +3,7 @@
 
     SCREENER    doorbelld (default) or postscreen
     DOORBELLD   the program under test, default build/plain/doorbelld
-    RING_PATIENCE  seconds that a prompt event may take, default 20
+    RING_PATIENCE  seconds that a prompt event may take, default 60
 """
 
 import os
@@ -33,6 +33,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    # One crowd at a time: what many clients need of the kernel (descriptors on
+    # their way, above all) is counted for all processes of a user. They take
+    # long, so they come first.
+    items.sort(key=lambda item: item.get_closest_marker("load") is None)
+    for item in items:
+        if item.get_closest_marker("load"):
+            item.add_marker(pytest.mark.xdist_group("load"))
     elsewhere = pytest.mark.skip(reason="only doorbelld does this")
     for item in items:
         if SCREENER == "postscreen" and (

@@ -71,11 +71,25 @@ def has_pending(pid, number):
     return bool(int(status(pid, "ShdPnd")[0], 16) >> (number - 1) & 1)
 
 
-def cpu_seconds(pid):
-    """What it has computed, for itself and in the kernel."""
-    with open("/proc/%d/stat" % pid, "rb") as f:
+def _cpu_seconds(path):
+    with open(path + "/stat", "rb") as f:
         words = f.read().rpartition(b")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """What it has computed, for itself and in the kernel."""
+    return _cpu_seconds("/proc/%d" % pid)
+
+
+def aside_seconds(pid):
+    """The part of it that other threads than the first have computed."""
+    tasks = "/proc/%d/task" % pid
+    return sum(
+        _cpu_seconds("%s/%s" % (tasks, task))
+        for task in os.listdir(tasks)
+        if int(task) != pid
+    )
 
 
 def resident_kb(pid):

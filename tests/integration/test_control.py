@@ -494,6 +494,7 @@ def test_rules_outlive_a_cache_that_is_damaged(ring):
     passes(postfix, PASS_NEW, subject="new again")
     passes(postfix, PASS_OLD, subject="known again")
     assert postfix.screener_pid() == pid
+    until(lambda: "127.0.0.2" in ctl("cache", "list"), "the pass on the disk")
     postfix.reload()
     until(lambda: not processes.is_alive(pid), "the end of the old process")
     passes(postfix, PASS_OLD, subject="still known")

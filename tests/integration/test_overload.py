@@ -27,7 +27,7 @@ BLOCKS = 250 if FULL else 8  # of each of them
 GOOD = 1000 if FULL else 40
 CROWD_SHED_AT_ONCE = 16
 
-pytestmark = pytest.mark.own
+pytestmark = [pytest.mark.own, pytest.mark.load]
 
 
 def start(ring, own=None, descriptors=None, known=GOOD, **main):

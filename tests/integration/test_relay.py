@@ -320,6 +320,7 @@ def test_our_tls_joined_to_smtpd_in_the_clear(ring):
     )
 
 
+@pytest.mark.load
 def test_500_relayed_sessions_at_once(ring):
     """Each of 500 has an smtpd of its own and is in the middle of its mail
     before the first one ends it."""

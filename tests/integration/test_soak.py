@@ -28,6 +28,7 @@ pytestmark = pytest.mark.own
 KB = 10000
 
 
+@pytest.mark.load
 def test_soak_in_miniature():
     run = subprocess.run(
         [sys.executable, os.path.join(TESTS, "soak", "soak.py")]
