@@ -153,12 +153,12 @@ client_ask(struct local_client *c, size_t line)
 	struct local *l = c->local;
 	size_t n = line;
 
-	c->stage = STAGE_THINKING;
 	(void)loop_watch_set(&c->watch, 0);
 	if (loop_timer_start(&c->deadline, LOCAL_THINK_MS) < 0) {
 		client_close(c);
 		return;
 	}
+	c->stage = STAGE_THINKING;
 	if (n > 0 && c->in.p[n - 1] == '\r')
 		n--;
 	l->ops->asked(c, span_of(c->in.p, n), l->arg);
