@@ -109,6 +109,8 @@ smtpd_path_of(const struct config *cfg)
 	const char *path = cfg->smtpd_service;
 	size_t n = strlen(cfg->postfix.queue_directory);
 
+	while (n > 0 && cfg->postfix.queue_directory[n - 1] == '/')
+		n--;
 	if (strncmp(path, cfg->postfix.queue_directory, n) == 0 &&
 	    path[n] == '/')
 		path += n + 1;
@@ -205,7 +207,10 @@ read_families(struct policy *p, const char *words, struct errtext *why)
 		p->ipv4 = p->ipv4 || all || span_is_nocase(word, "ipv4");
 		p->ipv6 = p->ipv6 || all || span_is_nocase(word, "ipv6");
 	}
-	return 0;
+	if (p->ipv4 || p->ipv6)
+		return 0;
+	errtext_set(why, "inet_protocols is empty");
+	return -1;
 }
 
 bool

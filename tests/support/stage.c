@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "config/config.h"
 #include "screen/policy.h"
 #include "support/fake_clock.h"
@@ -38,6 +39,17 @@ on_table(const char *file, int line, const char *text, void *arg)
 
 	(void)line;
 	assert_int_equal(buf_printf(&st->told, "%s: %s\n", file, text), 0);
+}
+
+static void
+on_log(enum log_level level, enum log_voice voice, const char *text, size_t n,
+    void *arg)
+{
+	struct stage *st = arg;
+
+	(void)level;
+	(void)voice;
+	assert_int_equal(buf_printf(&st->log, "%.*s\n", (int)n, text), 0);
 }
 
 static struct config_set *
@@ -87,6 +99,11 @@ stage_open(struct stage *st, const char *const *settings)
 	fake_resolver_reset();
 	memset(st, 0, sizeof(*st));
 	buf_init(&st->told, TOLD_MAX);
+	buf_init(&st->log, TOLD_MAX);
+	/* Also when memory is gone. */
+	assert_non_null(buf_reserve(&st->told, TOLD_MAX));
+	assert_non_null(buf_reserve(&st->log, TOLD_MAX));
+	log_set_sink(on_log, st);
 	so.loop = st->loop = loop_new();
 	so.cache = st->cache =
 	    cache_open(&(struct cache_options){.path = "fake"}, &why);
@@ -105,5 +122,7 @@ stage_close(struct stage *st)
 	policy_unref(&st->policy);
 	cache_close(&st->cache);
 	loop_free(&st->loop);
+	log_set_sink(NULL, NULL);
 	buf_clear(&st->told);
+	buf_clear(&st->log);
 }

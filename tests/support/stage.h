@@ -20,8 +20,8 @@ struct stage {
 	struct cache *cache;
 	struct screen *screen;
 	struct policy *policy; /* the screen's, of stage_open() */
-	struct buf
-	    told; /* "FILE: TEXT\n" for what tables have to complain of */
+	struct buf told; /* by tables that have to complain: "FILE: TEXT\n" */
+	struct buf log;  /* "TEXT\n" */
 };
 
 /* `settings` are "name=value", and a NULL. Fails the test if there is anything

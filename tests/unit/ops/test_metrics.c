@@ -472,7 +472,7 @@ test_no_room(void **state)
 	open_with(with_lists);
 	written(METRICS_OPEN);
 	whole = out.n;
-	for (size_t max = 0; max < whole; max += max < 2000 ? 1 : 97) {
+	for (size_t max = 0; max < whole; max += max < 200 ? 1 : 487) {
 		struct buf small;
 
 		buf_init(&small, max);
