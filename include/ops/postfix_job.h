@@ -33,6 +33,11 @@ int postfix_job_begin(struct postfix_job *job,
     const struct postfix_request *request, bool lock, struct errtext *why);
 void postfix_job_end(struct postfix_job *job);
 
+/* Remember master.cf and its copy, before they are changed. That there is no
+ * copy is no error. */
+int postfix_job_remember(struct postfix_job *job,
+    const struct undo_file **master_r, const struct undo_file **kept_r,
+    struct errtext *why);
 /* Let postconf(1) bring the plan into master.cf, and look at what it did. */
 int postfix_job_edit(struct postfix_job *job, struct errtext *why);
 /* doorbelld -t, with the -o words that its line will have. */

@@ -153,13 +153,8 @@ enable_steps(struct postfix_job *job, struct errtext *why)
 {
 	const struct undo_file *master, *kept;
 
-	if ((master = undo_remember(&job->undo, job->master, why)) == NULL ||
-	    (kept = undo_remember(&job->undo, job->kept, why)) == NULL)
+	if (postfix_job_remember(job, &master, &kept, why) < 0)
 		return -1;
-	if (!master->existed) {
-		errtext_set(why, "%s is gone", job->master);
-		return -1;
-	}
 	if (job->plan.new_port != NULL &&
 	    !(kept->existed && serves_elsewhere(job)) &&
 	    replace_write(job->kept, buf_span(&master->bytes),

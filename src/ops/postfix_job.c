@@ -352,6 +352,21 @@ postfix_job_take_up(struct postfix_job *job, struct errtext *why)
 }
 
 int
+postfix_job_remember(struct postfix_job *job, const struct undo_file **master_r,
+    const struct undo_file **kept_r, struct errtext *why)
+{
+	*master_r = undo_remember(&job->undo, job->master, why);
+	if (*master_r == NULL)
+		return -1;
+	if (!(*master_r)->existed) {
+		errtext_set(why, "%s is gone", job->master);
+		return -1;
+	}
+	*kept_r = undo_remember(&job->undo, job->kept, why);
+	return *kept_r != NULL ? 0 : -1;
+}
+
+int
 postfix_job_undo(struct postfix_job *job, struct errtext *why)
 {
 	return undo_all(&job->undo, why);

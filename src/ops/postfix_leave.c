@@ -187,6 +187,26 @@ is_changed(
 	return rc;
 }
 
+/* A change of somebody else's is not undone either, when waiting fails. */
+static int
+wait_for_changes(
+    struct postfix_job *job, struct span between, struct errtext *why)
+{
+	struct errtext bad = {""};
+	int waited = let_clients_finish(job, &bad);
+	int changed = is_changed(job, between, why);
+
+	if (waited == 0 || changed < 0)
+		return changed;
+	if (changed == 0) {
+		*why = bad;
+		return -1;
+	}
+	fflush(stdout);
+	fprintf(stderr, "doorbellctl: %s\n", bad.text);
+	return 1;
+}
+
 static int
 free_port_first(struct postfix_job *job, struct errtext *why)
 {
@@ -194,9 +214,8 @@ free_port_first(struct postfix_job *job, struct errtext *why)
 	int rc = -1;
 
 	buf_init(&between, REPLACE_FILE_MAX);
-	if (free_port(job, &between, why) == 0 &&
-	    let_clients_finish(job, why) == 0)
-		rc = is_changed(job, buf_span(&between), why);
+	if (free_port(job, &between, why) == 0)
+		rc = wait_for_changes(job, buf_span(&between), why);
 	buf_clear(&between);
 	return rc;
 }
@@ -212,12 +231,13 @@ leave_pass(const struct postfix_job *job)
 	    job->master, job->pass);
 }
 
-/* Another screen still needs the copy: it is from before both. */
+/* Another screen still needs the copy: it is from before both. Who has changed
+ * master.cf may have put the copy in its place. */
 static int
 drop_copy(const struct postfix_job *job, struct errtext *why)
 {
 	if (edit_plan_has_other_screen(&job->site.master, job->port) ||
-	    unlink(job->kept) == 0)
+	    unlink(job->kept) == 0 || errno == ENOENT)
 		return 0;
 	errtext_set(why, "%s: %s", job->kept, strerror(errno));
 	return -1;
@@ -229,8 +249,7 @@ postfix_leave(struct postfix_job *job, struct errtext *why)
 	const struct undo_file *master, *kept;
 	int changed = 0;
 
-	if ((master = undo_remember(&job->undo, job->master, why)) == NULL ||
-	    (kept = undo_remember(&job->undo, job->kept, why)) == NULL)
+	if (postfix_job_remember(job, &master, &kept, why) < 0)
 		return -1;
 	if (job->runs && job->plan.pass_goes &&
 	    (changed = free_port_first(job, why)) < 0)
