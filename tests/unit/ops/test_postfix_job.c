@@ -649,16 +649,10 @@ a_reload_alone(void **state)
 /* --- without memory ----------------------------------------------------------------- */
 
 static int
-begin_quietly(struct errtext *why)
+begin_anew(struct errtext *why)
 {
-	struct caught said;
-	int rc;
-
-	catch_begin(&said);
-	rc = begin(NULL, true, why);
-	catch_end(&said);
-	catch_clear(&said);
-	return rc;
+	postfix_job_end(&job);
+	return begin(NULL, true, why);
 }
 
 static int
@@ -673,27 +667,31 @@ edit(struct errtext *why)
 	return postfix_job_edit(&job, why);
 }
 
-/* Each allocation fails once: it is said, and the next time all is well. */
+/* Each of the last `n_max` allocations of a step fails once: it is said, and
+ * without that all is well. */
 static void
-fail_each_time(int (*step)(struct errtext *))
+fail_each_time(int (*step)(struct errtext *), unsigned long n_max)
 {
-	enum { TRIES_MAX = 5000 };
-	struct errtext why;
-	unsigned n = 0;
-	int rc;
+	struct errtext why = {""};
+	unsigned long n, failed = 0;
 
-	do {
+	fake_mem_fault = (struct fake_fault){.armed = true};
+	assert_int_equal(step(&why), 0);
+	n = fake_mem_fault.calls;
+	for (unsigned long i = n > n_max ? n - n_max : 0; i < n; i++) {
+		int rc;
+
 		why.text[0] = '\0';
-		fake_mem_fail_after(n);
+		fake_mem_fault =
+		    (struct fake_fault){.armed = true, .at = i + 1};
 		rc = step(&why);
-		fake_mem_heal();
+		fake_mem_fault.armed = false;
+		failed += rc < 0;
 		if (rc < 0)
 			assert_string_not_equal(why.text, "");
-		if (rc < 0 && step == begin_quietly)
-			postfix_job_end(&job);
-	} while (rc < 0 && ++n < TRIES_MAX);
-	assert_int_equal(rc, 0);
-	assert_true(n > 5);
+	}
+	assert_true(failed > 5);
+	assert_int_equal(step(&why), 0);
 }
 
 static void
@@ -703,17 +701,18 @@ memory_runs_out(void **state)
 
 	(void)state;
 	set_master(PORT_NOW OTHERS PASS_NOW);
-	fail_each_time(begin_quietly);
-	fail_each_time(test_quietly);
+	/* What is before that is tried in test_memory. */
+	fail_each_time(begin_anew, 6);
+	fail_each_time(test_quietly, 100);
 	plan_to_leave();
-	fail_each_time(edit);
+	fail_each_time(edit, 100);
 	expect_master(PLAIN OTHERS);
 	postfix_job_end(&job);
 	must_begin(NULL);
 	assert_int_equal(edit_plan_enable(&job.plan, &job.site.master, job.port,
 			     job.pass, &why),
 	    0);
-	fail_each_time(edit);
+	fail_each_time(edit, 100);
 	expect_master(PORT_NOW OTHERS PASS_NOW);
 }
 
