@@ -170,6 +170,20 @@ name_list(struct work *w, size_t i)
 }
 
 static int
+make_room(struct work *w)
+{
+	struct explain_facts *f = &w->facts;
+	size_t n = w->spec.zone_count;
+
+	f->lists = mem_array(n + 1, sizeof(*f->lists));
+	w->questions = mem_array(n + 1, sizeof(*w->questions));
+	if (f->lists == NULL || w->questions == NULL)
+		return -1;
+	f->list_count = n;
+	return 0;
+}
+
+static int
 name_lists(struct work *w)
 {
 	for (size_t i = 0; i < w->facts.list_count; i++)
@@ -184,22 +198,16 @@ ask_lists(struct work *w, struct errtext *why)
 {
 	const struct config *calm = config_under(w->policy->config, false);
 	struct explain_facts *f = &w->facts;
-	size_t n;
 
 	if (dnsbl_spec_parse(span_str(calm->dnsbl_sites), &w->spec, why) < 0)
 		return -1;
-	n = w->spec.zone_count;
-	f->lists = mem_array(n + 1, sizeof(*f->lists));
-	w->questions = mem_array(n + 1, sizeof(*w->questions));
-	if (f->lists != NULL && w->questions != NULL)
-		f->list_count = n;
-	if (f->list_count < n || name_lists(w) < 0 ||
+	if (make_room(w) < 0 || name_lists(w) < 0 ||
 	    loop_timer_start(&w->deadline, f->cfg->dnsbl_timeout) < 0) {
 		errtext_set(why, "%s", strerror(errno));
 		return -1;
 	}
 	w->began = loop_now(w->call->control->loop);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < f->list_count; i++) {
 		f->lists[i].waited_ms = f->cfg->dnsbl_timeout;
 		ask_list(w, i);
 	}
