@@ -140,6 +140,9 @@ struct session *session_new(struct screen *screen, int fd,
 void session_follow(struct session *s, enum phase wish);
 /* Free at once, whatever the phase: only when the screen is torn down. */
 void session_free(struct session *s);
+/* At the end of this tick those that have ended are freed, and if none is left
+ * screen->on_empty hears of it. */
+void session_reap_later(struct screen *screen);
 
 /* The DNS list to name in the refusal, as the configuration has it; "" if none. */
 const char *session_blamed_zone(const struct session *s);

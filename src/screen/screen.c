@@ -162,8 +162,7 @@ screen_drain(struct screen *screen, screen_empty_fn *fn, void *arg)
 {
 	screen->on_empty = fn;
 	screen->on_empty_arg = arg;
-	if (TAILQ_EMPTY(&screen->sessions))
-		fn(screen, arg);
+	session_reap_later(screen);
 }
 
 void

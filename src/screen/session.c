@@ -242,6 +242,12 @@ reap(struct loop_later *later)
 		screen->on_empty(screen, screen->on_empty_arg);
 }
 
+void
+session_reap_later(struct screen *screen)
+{
+	loop_later_add(screen->loop, &screen->reaper, reap);
+}
+
 /* Without memory: no footer, but a client is never left without a word. */
 static void
 say_plainly(struct session *s, const struct reply *reply)
@@ -290,7 +296,7 @@ done_begin(struct session *s)
 	ledger_close(s);
 	session_leave(s);
 	TAILQ_INSERT_TAIL(&screen->ended, s, others);
-	loop_later_add(screen->loop, &screen->reaper, reap);
+	session_reap_later(screen);
 	screen_update_stress(screen);
 	return PHASE_STAY;
 }

@@ -20,6 +20,7 @@
 #include "screen/offenders.h"
 #include "screen/screen.h"
 #include "screen/session.h"
+#include "screen/totals.h"
 #include "support/fake_clock.h"
 #include "support/fake_fdpass.h"
 #include "support/fake_loop.h"
@@ -63,6 +64,8 @@ struct play {
 	struct config_set *config;
 	struct policy *policy;
 	struct cache *cache;
+	struct rules *rules;
+	struct totals totals;
 	struct screen *screen; /* NULL until the first timed line */
 	struct mono began;
 	struct guest guests[LABELS_MAX];
@@ -260,13 +263,18 @@ raise_curtain(struct play *p)
 	p->loop = loop_new();
 	memset(&p->counters, 0, sizeof(p->counters));
 	p->config = config_load(&source, report_config, p);
+	memset(&p->totals, 0, sizeof(p->totals));
 	p->cache = cache_open(&(struct cache_options){.path = "fake"}, &why);
-	if (p->loop == NULL || p->config == NULL || p->cache == NULL)
+	p->rules = rules_new();
+	if (p->loop == NULL || p->config == NULL || p->cache == NULL ||
+	    p->rules == NULL)
 		return false;
 	so.loop = p->loop;
 	so.counters = &p->counters;
 	so.cache = p->cache;
+	so.rules = p->rules;
 	p->screen = screen_new(&so);
+	p->screen->totals = &p->totals;
 	if ((p->policy = make_policy(p)) == NULL)
 		return false;
 	log_set_sink(keep_line, p);
@@ -330,6 +338,7 @@ drop_curtain(struct play *p)
 	screen_free(&p->screen);
 	policy_unref(&p->policy);
 	cache_close(&p->cache);
+	rules_free(&p->rules);
 	config_unref(&p->config);
 	if (p->loop != NULL && fake_loop_timers(p->loop) > 0)
 		accuse(p, "a timer survived its session");
@@ -361,14 +370,21 @@ settle(struct play *p)
 	fake_loop_settle(p->loop);
 }
 
-/* Each connection is held or has ended in exactly one way, at any time. */
+/* Each connection is held or has ended in exactly one way, at any time, and in
+ * the totals, too, but for a proxy's own, of which nobody hears. */
 static void
 check_sum(struct play *p)
 {
 	static const enum counter ends[] = {COUNTER_HANDED_OFF, COUNTER_RELAYED,
 	    COUNTER_REFUSED, COUNTER_HUNG_UP, COUNTER_SHED};
 	uint64_t came = counters_read(&p->counters, COUNTER_CONNECTIONS);
-	uint64_t sum = screen_session_count(p->screen);
+	uint64_t sum = screen_session_count(p->screen), visits = sum;
+
+	for (int i = FIGURE_KNOWN; i <= FIGURE_LEFT; i++)
+		visits += p->totals.figure[i];
+	if (visits > came)
+		accuse(p, "%llu connections, and %llu in the totals",
+		    (unsigned long long)came, (unsigned long long)visits);
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
 		sum += counters_read(&p->counters, ends[i]);
@@ -676,6 +692,33 @@ do_reload(struct play *p, struct word *w, size_t n)
 }
 
 static void
+make_rule(struct play *p, const struct word *w, size_t n, bool allow)
+{
+	struct rule rule = {.allow = allow, .until = {RULE_FOR_GOOD}};
+
+	be_client();
+	if (n == 0 ||
+	    addr_block_parse(span_str(w[0].text), false, &rule.block) < 0 ||
+	    rules_set(p->rules, &rule) < 0)
+		complain(p, "%s: no rule", n > 0 ? w[0].text : "(nobody)");
+	be_ourselves(p);
+}
+
+/* allow BLOCK */
+static void
+do_allow(struct play *p, struct word *w, size_t n)
+{
+	make_rule(p, w, n, true);
+}
+
+/* deny BLOCK */
+static void
+do_deny(struct play *p, struct word *w, size_t n)
+{
+	make_rule(p, w, n, false);
+}
+
+static void
 do_shutdown(struct play *p, struct word *w, size_t n)
 {
 	(void)w;
@@ -839,6 +882,45 @@ expect_waits(struct play *p, struct word *w, size_t n)
 	complain(p, "no such waits");
 }
 
+/* expect figure NAME N: in the totals */
+static void
+expect_figure(struct play *p, struct word *w, size_t n)
+{
+	static const struct {
+		const char *name;
+		enum figure figure;
+	} rows[] = {
+#define FIGURE(id, name, ...) {name, FIGURE_##id},
+#include "screen/figures.def"
+#undef FIGURE
+	};
+
+	for (size_t i = 0; n > 0 && i < sizeof(rows) / sizeof(*rows); i++) {
+		if (strcmp(rows[i].name, w[0].text) == 0) {
+			expect_number(p, w + 1, n - 1,
+			    p->totals.figure[rows[i].figure], w[0].text);
+			return;
+		}
+	}
+	complain(p, "no such figure");
+}
+
+/* expect listed NAME VISITS [ONLY]: what this DNS list was worth */
+static void
+expect_listed(struct play *p, struct word *w, size_t n)
+{
+	const struct totals_list *list =
+	    n > 0 ? totals_list(&p->totals, w[0].text) : NULL;
+
+	if (list == NULL) {
+		complain(p, "no such list");
+		return;
+	}
+	expect_number(p, w + 1, n - 1, list->visits, w[0].text);
+	if (n > 2)
+		expect_number(p, w + 2, n - 2, list->only, "only by it");
+}
+
 /* expect worst ["PREFIX" OFFENCE N ...] */
 static void
 expect_worst(struct play *p, struct word *w, size_t n)
@@ -892,6 +974,8 @@ static const struct verb expectations[] = {
     {"sessions", expect_sessions},
     {"counter", expect_counter},
     {"waits", expect_waits},
+    {"figure", expect_figure},
+    {"listed", expect_listed},
     {"worst", expect_worst},
     {"unread", expect_unread},
     {NULL, NULL},
@@ -912,6 +996,8 @@ static const struct verb actions[] = {
     {"hears", do_hears},
     {"dns", do_dns},
     {"smtpd", do_smtpd},
+    {"allow", do_allow},
+    {"deny", do_deny},
     {"reload", do_reload},
     {"shutdown", do_shutdown},
     {"exhausted", do_exhausted},
