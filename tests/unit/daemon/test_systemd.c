@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_loop */
+/* links: borrowed_fds fake_clock fake_loop fake_mem */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include "daemon/systemd.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,10 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "support/borrowed_fds.h"
+#include "support/fake_clock.h"
 #include "support/fake_loop.h"
+#include "support/fake_mem.h"
 
 /* The end of NOTIFY_SOCKET that a manager has, in the abstract space. */
 static int
@@ -213,6 +217,164 @@ test_bad_environment(void **state)
 	}
 }
 
+/* --- sockets that are really there ------------------------------------------------- */
+
+static void
+set_number(const char *name, long n)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%ld", n);
+	setenv(name, text, 1);
+}
+
+static void
+test_sockets_are_taken(void **state)
+{
+	struct borrowed_fds borrowed;
+	struct systemd s = {0};
+	struct errtext why = {""};
+	size_t number = 0;
+
+	(void)state;
+	borrowed_fds_begin(&borrowed);
+	for (int fd = 3; fd < 6; fd++)
+		borrowed_fds_put(socket(AF_UNIX, SOCK_STREAM, 0), fd);
+	set_number("LISTEN_PID", getpid());
+	setenv("LISTEN_FDS", "3", 1);
+	setenv("LISTEN_FDNAMES", "smtp:control:http", 1);
+	assert_int_equal(systemd_begin(&s, &why), 0);
+	assert_int_equal(s.sockets, 3);
+	assert_int_equal(systemd_socket(&s, "http", &number), 5);
+	for (int fd = 3; fd < 6; fd++)
+		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_null(getenv("LISTEN_PID"));
+	assert_null(getenv("LISTEN_FDS"));
+	assert_null(getenv("LISTEN_FDNAMES"));
+	assert_false(systemd_is_there(&s)); /* nobody wants to be told */
+	systemd_leave(&s);
+	assert_null(s.names);
+	/* They are not ours to close. */
+	assert_true(fcntl(5, F_GETFD) >= 0);
+	borrowed_fds_end(&borrowed);
+}
+
+static void
+test_sockets_that_cannot_be_taken(void **state)
+{
+	static const struct {
+		const char *name;
+		long pid; /* 0: ours; -1: none */
+		bool has_memory;
+		int rc;
+		size_t sockets;
+		const char *why;
+	} cases[] = {
+	    {"all is well", 0, true, 0, 2, ""},
+	    {"for another process", 1, true, 0, 0, ""},
+	    {"for nobody", -1, true, 0, 0, ""},
+	    {"no memory", 0, false, -1, 2, "Cannot allocate memory"},
+	};
+	struct borrowed_fds borrowed;
+	struct systemd s;
+	struct errtext why;
+
+	(void)state;
+	borrowed_fds_begin(&borrowed);
+	borrowed_fds_put(socket(AF_UNIX, SOCK_STREAM, 0), 3);
+	borrowed_fds_put(socket(AF_UNIX, SOCK_STREAM, 0), 4);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		memset(&s, 0, sizeof(s));
+		why.text[0] = '\0';
+		if (cases[i].pid >= 0)
+			set_number("LISTEN_PID",
+			    cases[i].pid != 0 ? cases[i].pid : getpid());
+		setenv("LISTEN_FDS", "2", 1);
+		setenv("LISTEN_FDNAMES", "a:b", 1);
+		if (!cases[i].has_memory)
+			fake_mem_fail_after(0);
+		if (systemd_begin(&s, &why) != cases[i].rc ||
+		    s.sockets != cases[i].sockets ||
+		    strcmp(why.text, cases[i].why) != 0)
+			fail_msg("%s: %s", cases[i].name, why.text);
+		fake_mem_heal();
+		systemd_leave(&s);
+	}
+	/* One less than it was said. */
+	memset(&s, 0, sizeof(s));
+	set_number("LISTEN_PID", getpid());
+	setenv("LISTEN_FDS", "3", 1);
+	assert_int_equal(systemd_begin(&s, &why), -1);
+	assert_string_equal(
+	    why.text, "LISTEN_FDS=3: descriptor 5: Bad file descriptor");
+	systemd_leave(&s);
+	borrowed_fds_end(&borrowed);
+}
+
+/* --- what is told ------------------------------------------------------------------ */
+
+static void
+test_reload_is_told(void **state)
+{
+	struct systemd s = {0};
+	struct errtext why;
+	char text[256];
+	int fd = manager_new();
+
+	(void)state;
+	fake_clock_reset();
+	assert_int_equal(systemd_begin(&s, &why), 0);
+	systemd_reloading(&s);
+	assert_string_equal(
+	    heard(fd, text), "RELOADING=1\nMONOTONIC_USEC=1000001000");
+	systemd_reloaded(&s);
+	assert_string_equal(heard(fd, text), "READY=1");
+	assert_string_equal(heard(fd, text), "");
+	systemd_leave(&s);
+	systemd_reloaded(&s);
+	assert_string_equal(heard(fd, text), "");
+	close(fd);
+}
+
+/* The watchdog of another process, or one that makes no sense, is no pulse. */
+static void
+test_whose_watchdog(void **state)
+{
+	static const struct {
+		const char *name, *usec;
+		long pid; /* 0: ours; -1: none */
+		int64_t want_ms;
+	} cases[] = {
+	    {"ours", "3000000", 0, 3000},
+	    {"nobody's in particular", "3000000", -1, 3000},
+	    {"another's", "3000000", 1, 0},
+	    {"less than we can count", "999", 0, 1},
+	    {"a part is not counted", "2999", 0, 2},
+	    {"none", "0", 0, 0},
+	    {"negative", "-5", 0, 0},
+	    {"no number", "soon", 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct systemd s = {0};
+		struct errtext why;
+		int fd = manager_new();
+
+		setenv("WATCHDOG_USEC", cases[i].usec, 1);
+		if (cases[i].pid >= 0)
+			set_number("WATCHDOG_PID",
+			    cases[i].pid != 0 ? cases[i].pid : getpid());
+		assert_int_equal(systemd_begin(&s, &why), 0);
+		if (s.watchdog_ms != cases[i].want_ms)
+			fail_msg("%s: %lld", cases[i].name,
+			    (long long)s.watchdog_ms);
+		assert_null(getenv("WATCHDOG_PID"));
+		systemd_leave(&s);
+		close(fd);
+	}
+}
+
 int
 main(void)
 {
@@ -223,6 +385,10 @@ main(void)
 	    cmocka_unit_test(test_pulse),
 	    cmocka_unit_test(test_status_is_told_when_it_changes),
 	    cmocka_unit_test(test_bad_environment),
+	    cmocka_unit_test(test_sockets_are_taken),
+	    cmocka_unit_test(test_sockets_that_cannot_be_taken),
+	    cmocka_unit_test(test_reload_is_told),
+	    cmocka_unit_test(test_whose_watchdog),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
