@@ -49,6 +49,7 @@ struct fdpass_collector {
 	struct fdpass_list answered; /* and `fn` has not been told yet */
 	size_t fresh_count;
 	size_t full_at; /* the fresh_count at which the next look is due */
+	bool is_full;   /* the kernel takes no more messages, as it seems */
 	struct loop_timer timer;
 	struct loop_later full;
 };

@@ -134,6 +134,25 @@ send_result(int error)
 	}
 }
 
+/* Asked on a pair of our own: a connection on which nothing comes is an error to
+ * smtpd, and after a dozen of them it ends. */
+static bool
+would_be_taken(int client_fd)
+{
+	char byte = '\0';
+	int pair[2], error;
+	bool taken;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	taken = send_message(pair[0], &byte, 1, client_fd) == 0;
+	error = errno;
+	close(pair[0]);
+	close(pair[1]);
+	errno = error;
+	return taken;
+}
+
 /* --- the answers ---------------------------------------------------------- */
 static void
 list_leave(struct fdpass *pass)
@@ -304,6 +323,20 @@ await_answer(struct fdpass *pass)
 	return 0;
 }
 
+static enum fdpass_result
+try(struct fdpass *pass, const char *path, char *message, size_t n,
+    int client_fd)
+{
+	enum fdpass_result result = FDPASS_SENT;
+
+	if (await_answer(pass) < 0 || connect_to(pass->fd, path) < 0)
+		return connect_result(errno);
+	if (send_message(pass->fd, message, n, client_fd) < 0)
+		result = send_result(errno);
+	pass->collector->is_full = result == FDPASS_BUSY;
+	return result;
+}
+
 enum fdpass_result
 fdpass_send(struct fdpass *pass, struct fdpass_collector *collector,
     const char *path, int client_fd, const struct endpoint *client,
@@ -319,17 +352,15 @@ fdpass_send(struct fdpass *pass, struct fdpass_collector *collector,
 		errno = EINVAL;
 		return FDPASS_NO_SERVER;
 	}
+	if (collector->is_full && !would_be_taken(client_fd))
+		return FDPASS_BUSY;
 	pass->fd =
 	    socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (pass->fd < 0)
 		return connect_result(errno);
 	pass->fn = fn;
-	if (await_answer(pass) < 0 || connect_to(pass->fd, path) < 0)
-		result = connect_result(errno);
-	else if (send_message(pass->fd, message, n, client_fd) < 0)
-		result = send_result(errno);
-	else
-		return FDPASS_SENT;
+	if ((result = try(pass, path, message, n, client_fd)) == FDPASS_SENT)
+		return result;
 	error = errno;
 	fdpass_cancel(pass);
 	errno = error;
