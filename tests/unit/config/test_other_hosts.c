@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#undef _FORTIFY_SOURCE /* gethostname() is inline with it */
 #include "config/host.h"
 
 #include <errno.h>
