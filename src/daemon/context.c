@@ -455,6 +455,7 @@ context_free(struct doorbell **dp)
 		loop_signal_stop(&d->on_term);
 		loop_signal_stop(&d->on_int);
 		/* One more must not end the writing of the cache. */
+		(void)signal(SIGHUP, SIG_IGN);
 		(void)signal(SIGTERM, SIG_IGN);
 		(void)signal(SIGINT, SIG_IGN);
 	}

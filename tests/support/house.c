@@ -256,6 +256,15 @@ house_set_up(void **state)
 	return 0;
 }
 
+int
+house_play_manager(struct house *h)
+{
+	const char *path = scratch_path(&h->scratch, "notify");
+
+	assert_int_equal(setenv("NOTIFY_SOCKET", path, 1), 0);
+	return bound(h, "notify", SOCK_DGRAM);
+}
+
 static void
 give_nothing(struct house *h)
 {
@@ -276,6 +285,7 @@ house_tear_down(void **state)
 	give_nothing(h);
 	(void)unsetenv("GENERATION");
 	(void)unsetenv("POSTLOG_SERVICE");
+	(void)unsetenv("NOTIFY_SOCKET");
 	close(h->postlog);
 	close(h->smtpd);
 	if (fchdir(h->before) < 0)
@@ -302,6 +312,7 @@ house_close(struct house *h)
 {
 	(void)house_has_heard(h, ""); /* so that there is room */
 	context_free(&h->bell);
+	(void)signal(SIGHUP, SIG_DFL);
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)signal(SIGINT, SIG_DFL);
 }
@@ -586,6 +597,33 @@ house_forget(struct house *h)
 	read_log(h);
 	h->heard_n = 0;
 	h->heard[0] = '\0';
+}
+
+/* --- a manager ------------------------------------------------------------- */
+struct message {
+	int fd;
+	char text[256];
+};
+
+static bool
+is_told(struct house *h, void *arg)
+{
+	struct message *m = arg;
+	ssize_t n = recv(m->fd, m->text, sizeof(m->text) - 1, MSG_DONTWAIT);
+
+	(void)h;
+	m->text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+const char *
+house_manager_hears(struct house *h, int manager)
+{
+	static struct message message;
+
+	message.fd = manager;
+	assert_true(house_wait(h, is_told, &message));
+	return message.text;
 }
 
 /* --- clients --------------------------------------------------------------- */

@@ -63,6 +63,10 @@ int house_listener(struct house *h, uint16_t port);
 /* Play master(8) for the next child: a status channel, our end of which is
  * returned, and the listening socket. */
 int house_play_master(struct house *h);
+/* Play systemd for the next context of ours or of a child. */
+int house_play_manager(struct house *h);
+/* What it is told next; valid until the next call. */
+const char *house_manager_hears(struct house *h, int manager);
 /* Serve in a child as doorbelld does, until that ends; its exit status is that
  * of context_run(), or 9 when the start fails. */
 void house_fork(struct house *h);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -260,6 +261,24 @@ test_rules_outlive_the_process(void **state)
 	assert_false(house_has_heard(h, "warning"));
 }
 
+/* --- the end --------------------------------------------------------------- */
+/* The cache is being written by then. */
+static void
+test_signals_do_not_disturb_the_end(void **state)
+{
+	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
+	struct house *h = *state;
+	struct sigaction is;
+
+	house_open(h);
+	context_free(&h->bell);
+	assert_null(h->bell);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		assert_int_equal(sigaction(numbers[i], NULL, &is), 0);
+		assert_true(is.sa_handler == SIG_IGN);
+	}
+}
+
 /* --- accepting ------------------------------------------------------------- */
 static void
 test_a_full_house_rests(void **state)
@@ -383,6 +402,8 @@ test_each_call_of_the_start_fails(void **state)
 	    {CALL_epoll_ctl, ENOMEM},
 	    {CALL_socket, EMFILE},
 	    {CALL_bind, EADDRINUSE},
+	    {CALL_mmap, ENOMEM},
+	    {CALL_open, EMFILE},
 	};
 	struct house *h = *state;
 
@@ -569,6 +590,7 @@ main(void)
 	    TEST(test_a_directory_that_is_not_ours),
 	    TEST(test_no_thread_for_the_cache),
 	    TEST(test_rules_outlive_the_process),
+	    TEST(test_signals_do_not_disturb_the_end),
 	    TEST(test_a_full_house_rests),
 	    TEST(test_a_rest_that_is_not_the_last),
 	    TEST(test_accepting_fails),
