@@ -7,13 +7,20 @@
 #include "base/num.h"
 
 static int
+check_room(size_t count, struct errtext *why)
+{
+	if (count < LISTENERS_MAX)
+		return 0;
+	errtext_set(why, "more than %d listening sockets", LISTENERS_MAX);
+	return -1;
+}
+
+static int
 keep(struct listeners *l, struct listener *one, struct errtext *why)
 {
 	if (one == NULL)
 		return -1;
-	if (l->count == LISTENERS_MAX) {
-		errtext_set(
-		    why, "more than %d listening sockets", LISTENERS_MAX);
+	if (check_room(l->count, why) < 0) {
 		listen_free(&one);
 		return -1;
 	}
@@ -69,7 +76,7 @@ listeners_open(struct listeners *l, struct loop *loop, const char *words,
 	size_t count = 0;
 
 	for (; text_token(&rest, TEXT_LIST_SEPARATORS, &word); count++) {
-		if (parse(word, &where, why) < 0)
+		if (parse(word, &where, why) < 0 || check_room(count, why) < 0)
 			return -1;
 		if (loop != NULL &&
 		    keep(l, listen_open(loop, &where, why), why) < 0)
