@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -47,6 +48,17 @@ verify_policy(
 	mem_free(postmap);
 }
 
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode);
+}
+
 /* What the start needs from the machine. */
 static void
 verify_place(struct config_set *config, int *errors)
@@ -60,7 +72,8 @@ verify_place(struct config_set *config, int *errors)
 	if (strcmp(cfg->user, cfg->postfix.mail_owner) != 0 &&
 	    jail_find_user(cfg->user, &user, &why) < 0)
 		report_culprit(config, &why, report_config_to_people, errors);
-	if (access(cfg->postfix.queue_directory, X_OK) < 0) {
+	if (!is_directory(cfg->postfix.queue_directory) ||
+	    access(cfg->postfix.queue_directory, X_OK) < 0) {
 		errtext_set(&why, "queue_directory %s: %s",
 		    cfg->postfix.queue_directory, strerror(errno));
 		report_culprit(config, &why, report_config_to_people, errors);
