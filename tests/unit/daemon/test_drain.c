@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch */
+/* links: house scratch child_end counted_exit */
 #include "daemon/drain.h"
 
 #include <dlfcn.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -328,53 +327,24 @@ test_the_last_one_leaves_before_the_next_try(void **state)
 }
 
 /* --- under systemd --------------------------------------------------------- */
-static int
-play_manager(struct house *h)
-{
-	const char *path = scratch_path(&h->scratch, "notify");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0 && strlen(path) < sizeof(sa.sun_path));
-	memcpy(sa.sun_path, path, strlen(path));
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(setenv("NOTIFY_SOCKET", path, 1), 0);
-	return fd;
-}
-
-static void
-manager_hears(int fd, const char *text)
-{
-	char got[256];
-	ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
-
-	assert_true(n >= 0);
-	got[n] = '\0';
-	assert_string_equal(got, text);
-}
-
 static void
 test_a_manager_starts_the_next(void **state)
 {
 	struct house *h = *state;
-	int manager = play_manager(h), client;
+	int manager = house_play_manager(h), client;
+	const char *text;
 
 	house_fork(h);
-	assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
-	manager_hears(manager, "READY=1\nSTATUS=waiting for the first client");
+	assert_string_equal(house_manager_hears(h, manager),
+	    "READY=1\nSTATUS=waiting for the first client");
 	client = house_call(h);
 	house_client_hears(h, client, TEASER);
 	tell(h, SIGTERM);
 	is_succeeded(h);
-	/* Between the two its housekeeping may have told how many there are. */
-	do {
-		char text[256] = "";
-
-		assert_true(recv(manager, text, sizeof(text) - 1, 0) > 0);
-		if (strcmp(text, "STOPPING=1") == 0)
-			break;
-		assert_non_null(strstr(text, "STATUS=1 session"));
-	} while (true);
+	/* Its housekeeping may have told before that how many there are. */
+	while (
+	    strcmp(text = house_manager_hears(h, manager), "STOPPING=1") != 0)
+		assert_memory_equal(text, "STATUS=", 7);
 	close(client);
 	house_hears(h, "HANGUP");
 	assert_int_not_equal(house_pid_of(h, "HANGUP"), h->child);
