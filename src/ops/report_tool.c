@@ -19,7 +19,7 @@
  * goes, is up to who calls us. Log files are read in the order of their first
  * lines, as "mail.log*" names the newest one first. */
 
-enum { DAYS_DEFAULT = 30, HOUR_S = 3600 };
+enum { DAYS_DEFAULT = 30, HOUR_S = 3600, FIRST_LINES = 1000 };
 
 struct source {
 	const char *path;
@@ -70,47 +70,57 @@ complain_of(const char *path, struct errtext *why)
 	return -1;
 }
 
-typedef void line_fn(const struct logline *line, void *arg);
+/* False at the end. However long a line is, it takes no more memory. */
+static bool
+read_line(FILE *in, char text[LOGLINE_MAX], struct span *line_r)
+{
+	size_t n = 0;
+	int c;
 
-/* A line that is too long is cut where it gets too long. */
+	while ((c = getc_unlocked(in)) != EOF && c != '\n')
+		if (n < LOGLINE_MAX)
+			text[n++] = (char)c;
+	*line_r = span_of(text, n);
+	return c != EOF || n > 0;
+}
+
 static int
-each_line(struct source *s, struct wall now, line_fn *fn, void *arg,
+read_lines(struct source *s, struct wall now, struct logbook *book,
     struct errtext *why)
 {
-	char *text = NULL;
-	size_t room = 0;
+	char text[LOGLINE_MAX];
 	struct logline line;
-	ssize_t n;
+	struct span rest;
 
-	errno = 0;
-	while ((n = getline(&text, &room, s->in)) > 0) {
-		if (text[n - 1] == '\n')
-			n--;
-		logline_parse(span_of(text, (size_t)n), now, &line);
-		fn(&line, arg);
+	while (read_line(s->in, text, &rest)) {
+		logline_parse(rest, now, &line);
+		logbook_line(book, &line);
 	}
-	free(text);
 	return ferror(s->in) ? complain_of(s->path, why) : 0;
 }
 
 /* The first one that we understand, within a few. */
-static void
-find_first(struct source *s, struct wall now)
+static int
+find_first(struct source *s, struct wall now, struct errtext *why)
 {
 	char text[LOGLINE_MAX];
 	struct logline line;
+	struct span rest;
 
 	s->first_ms = INT64_MAX;
-	for (int i = 0; i < 1000 && fgets(text, sizeof(text), s->in) != NULL;
-	     i++) {
-		text[strcspn(text, "\n")] = '\0';
-		logline_parse(span_str(text), now, &line);
+	for (int i = 0; i < FIRST_LINES && read_line(s->in, text, &rest); i++) {
+		logline_parse(rest, now, &line);
 		if (line.at_ms > 0) {
 			s->first_ms = line.at_ms;
 			break;
 		}
 	}
-	rewind(s->in);
+	clearerr(s->in);
+	if (fseek(s->in, 0, SEEK_SET) == 0)
+		return 0;
+	errtext_set(
+	    why, "%s: no file, so it cannot be one of several", s->path);
+	return -1;
 }
 
 static int
@@ -139,17 +149,11 @@ open_sources(struct job *job, struct errtext *why)
 			    why, "standard input cannot be one of several");
 			return -1;
 		}
-		if (r->arguments > 1)
-			find_first(s, job->now);
+		if (r->arguments > 1 && find_first(s, job->now, why) < 0)
+			return -1;
 	}
 	qsort(job->source, r->arguments, sizeof(job->source[0]), by_first);
 	return 0;
-}
-
-static void
-note_line(const struct logline *line, void *arg)
-{
-	logbook_line(arg, line);
 }
 
 static int
@@ -166,7 +170,7 @@ read_logs(struct job *job, struct errtext *why)
 		return -1;
 	}
 	for (size_t i = 0; i < job->request->arguments && rc == 0; i++)
-		rc = each_line(&job->source[i], job->now, note_line, book, why);
+		rc = read_lines(&job->source[i], job->now, book, why);
 	if (rc == 0 && logbook_finish(book) < 0) {
 		errtext_set(why,
 		    "not all could be kept: out of memory, or"
