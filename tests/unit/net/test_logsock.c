@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_mem */
+/* links: fake_clock fake_mem nth_call */
 #include "net/logsock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@
 
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
+#include "support/nth_call.h"
 
 #define RETRY_MS 1000 /* as in logsock.c */
 
@@ -534,6 +536,138 @@ child_sends_what_waits_and_has_its_own_pid(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* --- calls that fail ----------------------------------------------------- */
+/* A line that is refused for good holds up nobody. */
+static void
+refused_line_is_lost_and_told(void **state)
+{
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	nth_call_arm(CALL_send, 1, EMSGSIZE);
+	say("too much");
+	(void)nth_call_disarm();
+	assert_int_equal(logsock_drops(l), 1);
+	assert_int_equal(logsock_backlog(l), 0);
+	assert_false(next_line());
+	say("next");
+	next_line_is("warning: 1 log lines were lost: the log daemon does not"
+		     " keep up");
+	next_line_is(": next");
+	assert_int_equal(logsock_drops(l), 1);
+}
+
+static void
+refused_line_leaves_the_queue(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	open_log(LOGSOCK_SYSLOG);
+	nth_call_arm(CALL_send, 1, ENOBUFS);
+	say("first");
+	assert_int_equal(nth_call_disarm(), 1);
+	assert_true(logsock_backlog(l) > 0);
+	nth_call_arm(CALL_send, 1, EMSGSIZE);
+	say("second");
+	(void)nth_call_disarm();
+	assert_int_equal(logsock_backlog(l), 0);
+	assert_int_equal(logsock_drops(l), 1);
+	next_line_is("1 log lines were lost: the log daemon does not keep up");
+	next_line_is(": second");
+	while (next_line())
+		n++;
+	assert_int_equal(n, 0);
+}
+
+static void
+no_descriptor_is_tried_again(void **state)
+{
+	(void)state;
+	nth_call_arm(CALL_socket, 1, EMFILE);
+	open_log(LOGSOCK_SYSLOG);
+	assert_int_equal(nth_call_disarm(), 1);
+	say("a");
+	assert_true(logsock_backlog(l) > 0);
+	fake_clock_advance(RETRY_MS);
+	say("b");
+	next_line_is(": a");
+	next_line_is(": b");
+	assert_int_equal(logsock_backlog(l), 0);
+}
+
+/* --- the end of a process ------------------------------------------------ */
+/* Takes so many lines, in a process of its own. Returns an exit status. */
+static int
+read_as_child(int lines)
+{
+	struct timeval patience = {.tv_sec = 30};
+	int n = 0;
+
+	if (setsockopt(reader, SOL_SOCKET, SO_RCVTIMEO, &patience,
+		sizeof(patience)) < 0)
+		return 1;
+	while (n < lines && recv(reader, got, sizeof(got), 0) > 0)
+		n++;
+	return n == lines ? 0 : 2;
+}
+
+/* Lines that wait; the reader has taken none. */
+static int
+fill_queue(void)
+{
+	int n = 0;
+
+	open_log(LOGSOCK_SYSLOG);
+	while (logsock_backlog(l) == 0)
+		say_number(n++);
+	for (int i = 0; i < 100; i++)
+		say_number(n++);
+	return n;
+}
+
+static void
+end_waits_for_the_reader(void **state)
+{
+	int status, said = fill_queue(), flags = fcntl(reader, F_GETFL);
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(fcntl(reader, F_SETFL, flags & ~O_NONBLOCK), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(read_as_child(said));
+	/* A signal is not the end. */
+	nth_call_arm(CALL_poll, 1, EINTR);
+	logsock_finish(l, 30000);
+	(void)nth_call_disarm();
+	assert_int_equal(logsock_backlog(l), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	/* Nothing waits. */
+	logsock_finish(l, 30000);
+}
+
+static void
+end_does_not_wait_for_ever(void **state)
+{
+	size_t waiting;
+
+	(void)state;
+	(void)fill_queue();
+	waiting = logsock_backlog(l);
+	logsock_finish(l, 0);
+	assert_int_equal(logsock_backlog(l), waiting);
+	nth_call_arm(CALL_poll, 1, EBADF);
+	logsock_finish(l, 30000);
+	assert_int_equal(nth_call_disarm(), 1);
+	assert_int_equal(logsock_backlog(l), waiting);
+	/* A reader that is gone is not waited for at all. */
+	reader_stop();
+	logsock_finish(l, 30000);
+	reader = reader_at(path);
+}
+
 /* --- stderr -------------------------------------------------------------- */
 static void
 stderr_gets_whole_lines_without_blocking(void **state)
@@ -632,6 +766,11 @@ main(void)
 	    LOGSOCK_TEST(another_path_is_used_from_now_on),
 	    LOGSOCK_TEST(last_lines_are_tried_at_the_end),
 	    LOGSOCK_TEST(child_sends_what_waits_and_has_its_own_pid),
+	    LOGSOCK_TEST(refused_line_is_lost_and_told),
+	    LOGSOCK_TEST(refused_line_leaves_the_queue),
+	    LOGSOCK_TEST(no_descriptor_is_tried_again),
+	    LOGSOCK_TEST(end_waits_for_the_reader),
+	    LOGSOCK_TEST(end_does_not_wait_for_ever),
 	    LOGSOCK_TEST(stderr_gets_whole_lines_without_blocking),
 	    LOGSOCK_TEST(memory_that_runs_out_leaks_nothing),
 	};
