@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_mem nth_call scratch */
+/* links: fake_clock fake_mem nth_call scratch library_memory */
 #include "net/httpd.h"
 
 #include <errno.h>
@@ -17,11 +17,11 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <event2/event.h>
 #include <cmocka.h>
 
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
+#include "support/library_memory.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
 
@@ -35,42 +35,6 @@ static struct loop *loop;
 static struct httpd *httpd;
 static struct errtext why;
 static struct httpd_place place;
-
-/* --- the library's memory --------------------------------------------------- */
-/* So many allocations work, and so many behind them do not. */
-static long memory_left, memory_gone;
-
-static bool
-has_memory(void)
-{
-	if (memory_left > 0) {
-		memory_left--;
-		return true;
-	}
-	if (memory_gone == 0)
-		return true;
-	memory_gone--;
-	return false;
-}
-
-static void *
-library_malloc(size_t n)
-{
-	return has_memory() ? malloc(n) : NULL;
-}
-
-static void *
-library_realloc(void *p, size_t n)
-{
-	return has_memory() ? realloc(p, n) : NULL;
-}
-
-static void
-spend_memory(long left, long gone)
-{
-	memory_left = left;
-	memory_gone = gone;
-}
 
 /* --- what is asked, and answered ------------------------------------------- */
 static int asked;
@@ -94,7 +58,7 @@ on_request(
 		reply->policy = "default-src 'self'";
 	}
 	assert_int_equal(buf_add(&reply->body, body, body_n), 0);
-	spend_memory(0, spent);
+	library_memory_spend(0, spent);
 }
 
 static void
@@ -139,7 +103,7 @@ set_up(void **state)
 	asked = 0;
 	body = "hello\n";
 	body_n = 6;
-	spend_memory(0, spent = 0);
+	library_memory_spend(0, spent = 0);
 	return loop == NULL ? -1 : 0;
 }
 
@@ -581,11 +545,11 @@ test_no_memory_to_begin(void **state)
 	assert_string_equal(why.text, "no memory for a server");
 	fake_mem_heal();
 	for (long n = 0; rc < 0; n++) {
-		spend_memory(n, LONG_MAX);
+		library_memory_spend(n, LONG_MAX);
 		rc = open_httpd();
 		if (rc == 0)
 			rc = httpd_start(httpd, on_request, &asked, &why);
-		spend_memory(0, 0);
+		library_memory_spend(0, 0);
 		if (rc < 0)
 			assert_string_equal(why.text, "no memory for a server");
 		if (rc < 0)
@@ -612,7 +576,7 @@ test_no_memory_to_answer(void **state)
 	says(&c, "GET / HTTP/1.0\r\n\r\n");
 	spent = LONG_MAX;
 	until_asked(2);
-	spend_memory(0, spent = 0);
+	library_memory_spend(0, spent = 0);
 	until_end(&c);
 	assert_int_equal(c.n, 0);
 	leave(&c);
@@ -869,7 +833,7 @@ main(void)
 	    TEST(test_not_adopted),
 	};
 
-	event_set_mem_functions(library_malloc, library_realloc, free);
-	event_set_log_callback(ignore_library);
+	library_memory_take();
+	loop_set_voice(ignore_library);
 	return cmocka_run_group_tests_name("net/httpd", tests, NULL, NULL);
 }
