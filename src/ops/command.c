@@ -136,21 +136,35 @@ collect(int out, off_t at, struct buf *said)
 	}
 }
 
+/* Who has started us may not want to know of children; we do, and so may the
+ * child of its own. */
+static void
+keep_children(struct sigaction *before)
+{
+	struct sigaction keep = {.sa_handler = SIG_DFL};
+
+	sigemptyset(&keep.sa_mask);
+	sigaction(SIGCHLD, &keep, before);
+}
+
 /* On success what it has said is in *out_r, to be closed. */
 static int
 run(const char *const *argv, int wait_ms, int *out_r, struct errtext *why)
 {
 	int out = memfd_create("said", MFD_CLOEXEC), status = -1, rc;
+	struct sigaction before;
 	pid_t pid;
 
 	if (out < 0) {
 		errtext_set(why, "%s: %s", argv[0], strerror(errno));
 		return -1;
 	}
+	keep_children(&before);
 	if ((rc = spawn(argv, out, &pid)) != 0)
 		errtext_set(why, "%s: %s", argv[0], strerror(rc));
 	else if ((status = await(pid, wait_ms)) < 0)
 		errtext_set(why, "%s: %s", argv[0], strerror(errno));
+	sigaction(SIGCHLD, &before, NULL);
 	if (status < 0)
 		close(out);
 	*out_r = out;
