@@ -586,6 +586,26 @@ a_copy_that_cannot_be_read(void **state)
 	expect_master(NOW, 0644);
 }
 
+/* Then it is not over, and all is brought back, as soon as it can be. */
+static void
+a_copy_that_cannot_be_removed(void **state)
+{
+	struct errtext why;
+
+	(void)state;
+	set_master(PORT_NOW PASS_NOW, 0644);
+	plan_stopped(BEFORE);
+	small_postfix_on(&postfix, "edited",
+	    "rm -f \"$D/" KEPT "\"; mkdir -p \"$D/" KEPT "\"");
+	assert_int_equal(leave_saying("", "", &why), -1);
+	assert_non_null(strstr(why.text, "/" KEPT ": Is a directory"));
+	assert_int_equal(postfix_job_undo(&job, &why), -1);
+	expect_master(PORT_NOW PASS_NOW, 0644);
+	assert_int_equal(rmdir(scratch_path(&postfix.scratch, KEPT)), 0);
+	assert_int_equal(postfix_job_undo(&job, &why), 0);
+	scratch_expect(&postfix.scratch, KEPT, BEFORE);
+}
+
 static void
 a_copy_that_is_none(void **state)
 {
@@ -622,6 +642,7 @@ main(void)
 	    WITH_POSTFIX(a_step_that_fails_leaves_all_as_it_was),
 	    WITH_POSTFIX(the_reload_between_fails),
 	    WITH_POSTFIX(a_copy_that_cannot_be_read),
+	    WITH_POSTFIX(a_copy_that_cannot_be_removed),
 	    WITH_POSTFIX(a_copy_that_is_none),
 	};
 
