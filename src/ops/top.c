@@ -233,7 +233,8 @@ show_for_ever(const char *path, const struct request *r)
 			printf("%s\n", why.text);
 		else
 			draw(&two[turn ^ 1], &two[turn], rows_of_terminal());
-		if (fflush(stdout) != 0) {
+		/* A terminal has each line as soon as it is drawn. */
+		if (fflush(stdout) != 0 || ferror(stdout)) {
 			errtext_set(&why, "cannot write: %s", strerror(errno));
 			status = CONTROL_FAILED;
 			break;
