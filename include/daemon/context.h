@@ -39,6 +39,7 @@ struct cache_care {
 struct doorbell {
 	const struct options *options;
 	struct config_set *config;
+	struct config_set *began_with; /* some of it is in force to the end */
 	struct logsock *logsock;
 	struct loop *loop;
 	struct tally tally;

@@ -324,6 +324,7 @@ context_new(const struct options *o, struct errtext *why)
 		errtext_set(why, "the configuration has errors");
 		goto failed;
 	}
+	d->began_with = config_ref(d->config);
 	if (enter_queue(config_under(d->config, false), why) < 0 ||
 	    logging_start(&d->logsock, o, d->config, why) < 0)
 		goto failed;
@@ -474,6 +475,7 @@ context_free(struct doorbell **dp)
 	watchdog_end();
 	logging_stop(&d->logsock);
 	loop_free(&d->loop);
+	config_unref(&d->began_with);
 	config_unref(&d->config);
 	mem_free(d);
 }

@@ -41,9 +41,9 @@ reload_make_policy(
 	return policy;
 }
 
-/* What is done once at the start stays as it was. */
+/* What is done once at the start stays as it was then. */
 static void
-warn_of_what_stays(struct config_set *old, struct config_set *new)
+warn_of_what_stays(struct config_set *first, struct config_set *new)
 {
 	static const char *const fixed[] = {
 #define OWN(...)
@@ -60,7 +60,7 @@ warn_of_what_stays(struct config_set *old, struct config_set *new)
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		if (strcmp(config_text(old, fixed[i]),
+		if (strcmp(config_text(first, fixed[i]),
 			config_text(new, fixed[i])) != 0)
 			log_warning(
 			    "%s has changed: restart to take it up", fixed[i]);
@@ -106,7 +106,7 @@ renew(struct doorbell *d)
 		config_unref(&config);
 		return;
 	}
-	warn_of_what_stays(d->config, config);
+	warn_of_what_stays(d->began_with, config);
 	screen_set_policy(d->screen, policy);
 	policy_unref(&policy);
 	config_unref(&d->config);

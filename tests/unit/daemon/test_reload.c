@@ -174,6 +174,13 @@ test_what_takes_a_restart(void **state)
 	/* And it was not taken up. */
 	greets(h, TEASER);
 	close(house_call_path(h, "control"));
+	/* That is so until it is as it was. */
+	reload(h, "configuration reloaded\n");
+	assert_true(house_has_heard(h,
+	    "warning: doorbell_listen has changed: restart to take it up\n"));
+	house_unset(h);
+	reload(h, "configuration reloaded\n");
+	assert_false(house_has_heard(h, "restart"));
 }
 
 static void
