@@ -272,16 +272,49 @@ give_nothing(struct house *h)
 		close(h->given[--h->given_count]);
 }
 
+static void read_log(struct house *h);
+
+static bool
+all_have_ended(void)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		continue;
+	return pid < 0;
+}
+
+/* Who serves ends by a word, who is left by a failed test may need force. */
+static int
+end_children(struct house *h)
+{
+	struct mono until = mono_after(clock_mono(), HOUSE_PATIENCE_MS / 4);
+	siginfo_t info;
+
+	if (h->child > 0 && waitid(P_PID, (id_t)h->child, &info,
+				WEXITED | WNOHANG | WNOWAIT) == 0)
+		(void)kill(h->child, SIGINT);
+	while (!all_have_ended()) {
+		if (mono_between(clock_mono(), until) <= 0) {
+			(void)kill(-h->child, SIGKILL);
+			while (waitpid(-1, NULL, 0) > 0)
+				continue;
+			return -1;
+		}
+		read_log(h);
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+	return 0;
+}
+
 int
 house_tear_down(void **state)
 {
 	struct house *h = *state;
+	int rc;
 
 	house_close(h);
-	if (h->child > 0)
-		(void)kill(-h->child, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0)
-		continue;
+	rc = end_children(h);
 	give_nothing(h);
 	(void)unsetenv("GENERATION");
 	(void)unsetenv("POSTLOG_SERVICE");
@@ -292,7 +325,7 @@ house_tear_down(void **state)
 		return -1;
 	close(h->before);
 	scratch_remove(&h->scratch);
-	return 0;
+	return rc;
 }
 
 void
