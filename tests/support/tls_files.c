@@ -112,6 +112,20 @@ tls_files_make(void)
 }
 
 void
+tls_files_make_ec(void)
+{
+	EVP_PKEY *ec = EVP_EC_gen("P-256");
+	X509 *of_ec;
+
+	must(ec != NULL && mkdtemp(directory) != NULL);
+	of_ec = make_certificate(ec);
+	add_key("ec.key", ec, NULL);
+	add_certificate("ec.pem", of_ec);
+	X509_free(of_ec);
+	EVP_PKEY_free(ec);
+}
+
+void
 tls_files_remove(void)
 {
 	DIR *d = opendir(directory);
