@@ -94,11 +94,24 @@ expect_said(const char *said, const char *want)
 
 typedef int command(const struct postfix_request *);
 
+/* Which of these are blocked. */
+static unsigned
+signals_held(void)
+{
+	sigset_t now;
+
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	return (unsigned)(sigismember(&now, SIGINT) |
+			  sigismember(&now, SIGTERM) << 1 |
+			  sigismember(&now, SIGHUP) << 2);
+}
+
 static int
 run(command *what, const struct postfix_request *more, const char *out,
     const char *err)
 {
 	struct postfix_request request = *more;
+	unsigned held = signals_held();
 	struct caught said;
 	int status;
 
@@ -109,6 +122,7 @@ run(command *what, const struct postfix_request *more, const char *out,
 	expect_said(said.out, out);
 	expect_said(said.err, err);
 	catch_clear(&said);
+	assert_int_equal(signals_held(), held);
 	return status;
 }
 
