@@ -997,6 +997,67 @@ test_after_fork(void **state)
 	resolver_free(&r);
 }
 
+/* What a child does, in the process that can be looked at: questions that wait
+ * are asked by the new sockets, and those that nobody waits for are not. */
+static void
+test_new_sockets_behind_a_fork(void **state)
+{
+	struct resolver *r = open_here(LONG_MS);
+	unsigned left = 2, before;
+	struct asker waits = {.left = &left}, big = {.left = &left}, gone = {0};
+	struct sockaddr_in first;
+	struct errtext why = {""};
+
+	(void)state;
+	tcp_server_open(true);
+	ask(r, &waits, "second.bl.test"); /* the first question is lost */
+	ask(r, &big, "tc-empty.bl.test"); /* and this one is asked by TCP */
+	ask(r, &gone, "three.bl.test");
+	resolver_abandon(&gone.query);
+	run_ms(20);
+	assert_int_equal(left, 2);
+	first = last_asker;
+	tcp_server_close();
+	/* Without memory all stays as it is. */
+	fake_mem_fail_after(0);
+	assert_int_equal(resolver_after_fork(r, &why), -1);
+	fake_mem_heal();
+	assert_true(why.text[0] != '\0');
+	before = asked;
+	assert_int_equal(resolver_after_fork(r, &why), 0);
+	tcp_server_open(false);
+	run_ms(LONG_MS);
+	assert_int_equal(left, 0);
+	assert_int_equal(gone.calls, 0);
+	assert_true(asked >= before + 2);
+	assert_int_not_equal(last_asker.sin_port, first.sin_port);
+	assert_int_equal(waits.answer.status, RESOLVER_FOUND);
+	assert_int_equal(big.answer.status, RESOLVER_FOUND);
+	assert_int_equal(big.answer.n, 3);
+	resolver_free(&r);
+	tcp_server_close();
+}
+
+/* A failure, and no listing: whoever asks has to know. */
+static void
+test_no_memory_for_an_answer(void **state)
+{
+	struct resolver *r = open_here(TIMEOUT_MS);
+	unsigned left = 1;
+	struct asker a = {.left = &left};
+
+	(void)state;
+	ask(r, &a, "three.bl.test");
+	fake_mem_fail_after(0);
+	run_ms(TIMEOUT_MS);
+	fake_mem_heal();
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.answer.status, RESOLVER_FAILED);
+	assert_string_equal(a.answer.why, "out of memory");
+	assert_int_equal(a.answer.n, 0);
+	resolver_free(&r);
+}
+
 static void
 test_no_memory(void **state)
 {
@@ -1053,6 +1114,8 @@ main(void)
 	    TEST(test_bad_servers),
 	    TEST(test_servers_of_the_host_and_all_notations),
 	    TEST(test_after_fork),
+	    TEST(test_new_sockets_behind_a_fork),
+	    TEST(test_no_memory_for_an_answer),
 	    TEST(test_no_memory),
 	};
 
