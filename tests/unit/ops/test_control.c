@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_loop fake_mem */
+/* links: fake_clock fake_loop fake_mem heard_log */
 #include "ops/control.h"
 
 #include <errno.h>
@@ -12,10 +12,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "ops/answers.h"
 #include "ops/json_value.h"
 #include "support/fake_mem.h"
+#include "support/heard_log.h"
 
 /* The commands here are the test's own, and so is the socket: several users may
  * wait for answers. What the real commands say is tested with ops/answers. */
@@ -41,7 +41,6 @@ static int start_error;
 static struct control control;
 static struct control_call *kept[4];
 static size_t kept_count, abandoned;
-static char logged[256];
 
 /* --- in place of net/local.c ---------------------------------------------- */
 
@@ -109,16 +108,6 @@ forget_users(void)
 }
 
 /* --- commands ---------------------------------------------------------------- */
-
-static void
-keep_line(enum log_level level, enum log_voice voice, const char *text,
-    size_t n, void *arg)
-{
-	(void)level;
-	(void)voice;
-	(void)arg;
-	(void)snprintf(logged, sizeof(logged), "%.*s", (int)n, text);
-}
 
 static void
 answer_version(struct control_call *call)
@@ -189,7 +178,7 @@ set_up(void **state)
 	(void)state;
 	control = (struct control){.calls = NULL};
 	kept_count = abandoned = 0;
-	log_set_sink(keep_line, NULL);
+	heard_log_begin();
 	return control_start(&control, &local, &why);
 }
 
@@ -200,7 +189,7 @@ tear_down(void **state)
 	control_stop(&control);
 	control_stop(&control);
 	forget_users();
-	log_set_sink(NULL, NULL);
+	heard_log_end();
 	return control.calls == NULL && fake_mem_live() == 0 ? 0 : -1;
 }
 
@@ -289,7 +278,8 @@ test_acts_are_logged(void **state)
 {
 	(void)state;
 	ask("forget 192.0.2.1");
-	assert_non_null(strstr(logged, "control: uid 1234: forget 192.0.2.1"));
+	assert_non_null(
+	    strstr(heard_log(), "control: uid 1234: forget 192.0.2.1"));
 }
 
 /* Calls end in another order than they came in. */
