@@ -15,6 +15,7 @@
 #include "support/fake_loop.h"
 #include "support/fake_mem.h"
 #include "support/fake_stream.h"
+#include "support/given_addr.h"
 #include "support/heard_log.h"
 
 static int
@@ -205,12 +206,10 @@ control_room_settle(struct control_room *room)
 int
 control_room_arrive(struct control_room *room, const char *address)
 {
-	struct endpoint client = {.port = 40000}, server = {.port = 25};
+	const struct endpoint client = given_endpoint(address, 40000);
+	const struct endpoint server = given_endpoint("198.51.100.25", 25);
 	int fd = fake_stream_new_fd();
 
-	assert_int_equal(addr_parse(span_str(address), &client.addr), 0);
-	assert_int_equal(
-	    addr_parse(span_str("198.51.100.25"), &server.addr), 0);
 	screen_arrive(room->screen, fd, &client, &server);
 	control_room_settle(room);
 	return fd;

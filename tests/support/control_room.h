@@ -5,7 +5,8 @@
  * Clock, loop, streams, hand-offs, resolver, cache and control socket are fakes,
  * the rest is real. A test that uses it has the line
  * links: control_room stage heard_log fake_local fake_clock fake_loop fake_stream
- * fake_fdpass fake_resolver fake_cache fake_mem (in one). The log is heard. */
+ * fake_fdpass fake_resolver fake_cache fake_mem given_addr (in one). The log is
+ * heard. */
 #ifndef DOORBELL_TESTS_CONTROL_ROOM_H
 #define DOORBELL_TESTS_CONTROL_ROOM_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_resolver fake_mem */
+/* links: fake_resolver fake_mem given_addr */
 #include "lookup/dnsbl.h"
 
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "support/fake_mem.h"
 #include "support/fake_resolver.h"
+#include "support/given_addr.h"
 
 enum { NEVER_MS = 60000, SOON_MS = 300 };
 
@@ -161,15 +162,6 @@ open_lists(const char *sites, int64_t timeout_ms, bool observed)
 	return bl;
 }
 
-static struct addr
-addr(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
-	return a;
-}
-
 static void
 on_score(struct dnsbl_ticket *ticket, const struct dnsbl_score *score)
 {
@@ -188,7 +180,7 @@ on_score(struct dnsbl_ticket *ticket, const struct dnsbl_score *score)
 static bool
 start(struct dnsbl *bl, struct client *c, const char *from)
 {
-	struct addr a = addr(from);
+	struct addr a = given_addr(from);
 	unsigned calls = c->calls;
 	bool joined;
 
@@ -251,8 +243,8 @@ test_several_records_count_once_for_each_rule(void **state)
 {
 	struct dnsbl *bl = open_lists(
 	    "a.test=127.0.0.2*3 a.test=127.0.0.[2..9]*4", NEVER_MS, true);
-	struct addr found[] = {
-	    addr("127.0.0.2"), addr("127.0.0.3"), addr("127.0.0.200")};
+	struct addr found[] = {given_addr("127.0.0.2"), given_addr("127.0.0.3"),
+	    given_addr("127.0.0.200")};
 	struct client c = {0};
 
 	(void)state;
@@ -418,7 +410,8 @@ static void
 test_error_codes_are_missing(void **state)
 {
 	struct dnsbl *bl = open_lists("a.test*2 b.test*3", NEVER_MS, true);
-	struct addr found[] = {addr("127.0.0.1"), addr("127.0.0.3")};
+	struct addr found[] = {
+	    given_addr("127.0.0.1"), given_addr("127.0.0.3")};
 	struct client c = {0};
 
 	(void)state;
@@ -1065,7 +1058,7 @@ test_no_memory(void **state)
 {
 	struct dnsbl_options o = {
 	    .sites = span_str("a.test"), .timeout_ms = NEVER_MS};
-	struct addr from = addr("192.0.2.9");
+	struct addr from = given_addr("192.0.2.9");
 	struct client c = {0};
 	struct dnsbl *bl = NULL;
 	struct errtext why;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Records and keys: what is written is read again, and nothing else is. */
+/* links: given_addr */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "lookup/record.h"
+#include "support/given_addr.h"
 
 static const struct record five = {
     .expires = {{RECORD_NEVER}, {RECORD_OFF}, {1700000000},
@@ -101,16 +103,6 @@ merging_keeps_the_later(void **state)
 	assert_memory_equal(&c, &want, sizeof(want));
 }
 
-static struct addr
-addr_of(const char *text)
-{
-	struct addr a;
-
-	if (addr_parse(span_str(text), &a) < 0)
-		fail_msg("%s is not an address", text);
-	return a;
-}
-
 static void
 keys_are_blocks(void **state)
 {
@@ -132,8 +124,8 @@ keys_are_blocks(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct addr a = addr_of(cases[i].addr);
-		struct addr base = addr_of(cases[i].base);
+		struct addr a = given_addr(cases[i].addr);
+		struct addr base = given_addr(cases[i].base);
 		struct record_key key =
 		    record_key_of(&a, cases[i].ipv4_bits, cases[i].ipv6_bits);
 		struct addr_block block;
@@ -150,7 +142,7 @@ keys_are_blocks(void **state)
 static void
 one_block_has_one_key(void **state)
 {
-	struct addr a = addr_of("192.0.2.1"), b = addr_of("192.0.2.254");
+	struct addr a = given_addr("192.0.2.1"), b = given_addr("192.0.2.254");
 	struct record_key ka = record_key_of(&a, 24, 64);
 	struct record_key kb = record_key_of(&b, 24, 64);
 
@@ -212,7 +204,7 @@ keys_as_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct addr a = addr_of(cases[i].addr);
+		struct addr a = given_addr(cases[i].addr);
 		struct record_key key =
 		    record_key_of(&a, cases[i].ipv4_bits, cases[i].ipv6_bits);
 

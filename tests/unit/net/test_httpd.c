@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_mem nth_call scratch library_memory */
+/* links: fake_clock fake_mem nth_call scratch library_memory given_addr */
 #include "net/httpd.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
+#include "support/given_addr.h"
 #include "support/library_memory.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
@@ -646,8 +647,7 @@ bound(const char *address, int type, bool listens, struct endpoint *e)
 	socklen_t n;
 	int fd;
 
-	*e = (struct endpoint){.port = 0};
-	assert_int_equal(addr_parse(span_str(address), &e->addr), 0);
+	*e = given_endpoint(address, 0);
 	n = endpoint_to_sockaddr(e, &sa);
 	fd = socket(sa.ss_family, type, 0);
 	assert_true(fd >= 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: given_addr */
 #include "net/listen.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include "support/given_addr.h"
 
 #define CALLERS_MAX 200
 
@@ -118,19 +121,10 @@ on_exhausted(int error, void *arg)
 
 static const struct listen_ops ops = {on_arrived, on_trouble, on_exhausted};
 
-static struct endpoint
-place(const char *text, uint16_t port)
-{
-	struct endpoint e = {.port = port};
-
-	assert_int_equal(addr_parse(span_str(text), &e.addr), 0);
-	return e;
-}
-
 static void
 door_open(const char *text)
 {
-	struct endpoint where = place(text, 0);
+	struct endpoint where = given_endpoint(text, 0);
 	struct errtext why;
 
 	door = listen_open(loop, &where, &why);
@@ -164,7 +158,7 @@ teardown(void **state)
 static struct endpoint
 call(const char *text, uint16_t port)
 {
-	struct endpoint where = place(text, port), mine;
+	struct endpoint where = given_endpoint(text, port), mine;
 	struct sockaddr_storage sa;
 	socklen_t n = endpoint_to_sockaddr(&where, &sa);
 	int fd = socket(sa.ss_family, SOCK_STREAM, 0);
@@ -230,7 +224,8 @@ both_ends_are_told(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(&seen, 0, sizeof(seen));
 		door_open(cases[i].listen);
-		server = place(cases[i].call, listen_where(door)->port);
+		server =
+		    given_endpoint(cases[i].call, listen_where(door)->port);
 		assert_true(server.port != 0);
 		client = call(cases[i].call, server.port);
 		run_for(10);
@@ -471,7 +466,7 @@ ipv6_leaves_ipv4_alone(void **state)
 	for (i = 0; i < 5 && four == NULL; i++) {
 		listen_free(&door);
 		door_open("::");
-		where = place("0.0.0.0", listen_where(door)->port);
+		where = given_endpoint("0.0.0.0", listen_where(door)->port);
 		four = listen_open(loop, &where, &why);
 	}
 	assert_non_null(four);
@@ -482,7 +477,7 @@ static int
 foreign_listener(int family, bool v6only)
 {
 	struct endpoint where =
-	    place(family == AF_INET ? "127.0.0.1" : "::", 0);
+	    given_endpoint(family == AF_INET ? "127.0.0.1" : "::", 0);
 	struct sockaddr_storage sa;
 	socklen_t n = endpoint_to_sockaddr(&where, &sa);
 	int fd = socket(family, SOCK_STREAM, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* clang-format off */
-/* links: catch_output child_end fake_clock fake_mem nth_call scratch */
+/* links: catch_output child_end fake_clock fake_mem nth_call scratch given_addr */
 /* clang-format on */
 #include "ops/cache_tool.h"
 
@@ -27,6 +27,7 @@
 #include "support/child_end.h"
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
+#include "support/given_addr.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
 
@@ -598,23 +599,14 @@ test_strange_keys(void **state)
 	expect(0, "192.0.2.1\t100;0;0;0;0\n", "");
 }
 
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
-	return a;
-}
-
 static void
 keep_rules(void)
 {
 	struct rule allow = {.allow = true,
-	    .block = {address("192.0.2.0"), 24},
+	    .block = {given_addr("192.0.2.0"), 24},
 	    .since = {FAKE_CLOCK_WALL_S},
 	    .note = "a friend"};
-	struct rule deny = {.block = {address("192.0.2.9"), 32}};
+	struct rule deny = {.block = {given_addr("192.0.2.9"), 32}};
 	struct cache_note notes[3] = {{.key = {.n = 2}, .n = 1}};
 	struct cache_place place;
 	struct cache_file *f;
@@ -631,7 +623,7 @@ static int
 peek(const char *client, struct record *record, struct rules *rules,
     struct errtext *why)
 {
-	struct addr a = address(client);
+	struct addr a = given_addr(client);
 	struct site site;
 	int known;
 
@@ -649,7 +641,8 @@ static void
 test_peek(void **state)
 {
 	struct rules *rules = rules_new();
-	struct addr friend = address("192.0.2.1"), foe = address("192.0.2.9");
+	struct addr friend = given_addr("192.0.2.1"),
+		    foe = given_addr("192.0.2.9");
 	const struct rule *rule;
 	struct record record;
 	struct errtext why;
@@ -693,7 +686,7 @@ test_peek_without_memory(void **state)
 	fill("192.0.2.1\t100\n");
 	keep_rules();
 	for (;; at++) {
-		struct addr a = address("192.0.2.1");
+		struct addr a = given_addr("192.0.2.1");
 		struct site site;
 
 		assert_int_equal(site_open(&site, config, &why), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: stage fake_clock fake_loop fake_resolver fake_cache */
+/* links: stage fake_clock fake_loop fake_resolver fake_cache given_addr */
 #include "ops/explain.h"
 
 #include <limits.h>
@@ -16,6 +16,7 @@
 
 #include "ops/json_value.h"
 #include "support/fake_clock.h"
+#include "support/given_addr.h"
 #include "support/stage.h"
 
 /* Facts go in by hand, on top of what explain_look() finds; what comes out is
@@ -77,19 +78,10 @@ tear_down(void **state)
 	return 0;
 }
 
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
-	return a;
-}
-
 static void
 look(struct scenery *s, const char *const *settings, const char *client)
 {
-	struct addr a = address(client);
+	struct addr a = given_addr(client);
 
 	stage_open(&s->stage, settings);
 	assert_string_equal(buf_str(&s->stage.told), "");
@@ -370,7 +362,7 @@ static void
 test_outcomes(void **state)
 {
 	struct scenery *s = *state;
-	struct addr_block block = {.base = address(CLIENT), .bits = 32};
+	struct addr_block block = {.base = given_addr(CLIENT), .bits = 32};
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++) {
 		if (scenes[i].rule != NULL)
@@ -663,14 +655,15 @@ test_lists(void **state)
 			    .has_ttl = true,
 			    .ttl_s = 300,
 			    .waited_ms = 41});
-	l->addr[0] = address("127.0.0.2");
-	l->addr[1] = address("127.0.0.11");
+	l->addr[0] = given_addr("127.0.0.2");
+	l->addr[1] = given_addr("127.0.0.11");
 	l = add_list(s, (struct explain_list){.name = "out.test",
 			    .result = EXPLAIN_LISTED,
 			    .n = EXPLAIN_ADDR_MAX,
 			    .is_out = true});
 	for (size_t i = 0; i < EXPLAIN_ADDR_MAX; i++)
-		l->addr[i] = address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe");
+		l->addr[i] =
+		    given_addr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe");
 	add_list(s, (struct explain_list){.name = "absent.test",
 			.result = EXPLAIN_ABSENT,
 			.waited_ms = 7});
@@ -813,7 +806,7 @@ test_stress(void **state)
 	    "$${stress?{2}:{9}} } }",
 	    "doorbell_failure_rate_limit=${stress?{1}:{8}}", NULL};
 	struct scenery *s = *state;
-	struct addr client = address(CLIENT);
+	struct addr client = given_addr(CLIENT);
 
 	look(s, settings, CLIENT);
 	assert_int_equal(s->facts.cfg->connection_rate_limit, 9);

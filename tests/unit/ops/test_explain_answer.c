@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: stage fake_clock fake_loop fake_resolver fake_cache fake_mem */
+/* links: stage fake_clock fake_loop fake_resolver fake_cache fake_mem given_addr */
 #include "ops/explain_answer.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include "support/fake_loop.h"
 #include "support/fake_mem.h"
 #include "support/fake_resolver.h"
+#include "support/given_addr.h"
 #include "support/stage.h"
 #include "support/table_file.h"
 
@@ -134,9 +135,8 @@ assert_list(size_t i, const char *name, const char *result, int points)
 static void
 come(const char *client)
 {
-	struct addr a;
+	const struct addr a = given_addr(client);
 
-	assert_int_equal(addr_parse(span_str(client), &a), 0);
 	(void)access_find(stage.policy->access, &a);
 	(void)policy_zone_name(stage.policy, "xxxx.a.test");
 }
@@ -466,13 +466,11 @@ test_memory_and_rates(void **state)
 	struct record record = {.expires = {{0}}};
 	struct quota_client *client;
 	const struct json_value *v;
-	struct record_key key;
-	struct addr a;
+	const struct addr a = given_addr("2001:db8:0:1::7");
+	const struct record_key key = record_key_of(&a, 32, 64);
 
 	(void)state;
 	open_with(settings);
-	assert_int_equal(addr_parse(span_str("2001:db8:0:1::7"), &a), 0);
-	key = record_key_of(&a, 32, 64);
 	record.expires[RECORD_PREGREET].s = FAKE_CLOCK_WALL_S + 60;
 	assert_int_equal(cache_store(stage.cache, &key, &record), 0);
 	client = quota_enter(stage.screen->quota, &key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: cache_dir catch_output fake_clock fake_loop fake_mem fake_resolver */
+/* links: cache_dir catch_output fake_clock fake_loop fake_mem fake_resolver given_addr */
 #include "ops/explain_offline.h"
 
 #include <limits.h>
@@ -23,6 +23,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
 #include "support/fake_resolver.h"
+#include "support/given_addr.h"
 
 /* A configuration of one file, a real cache file beside it, and nobody else. The
  * process becomes the user of the cache, who is itself. */
@@ -85,9 +86,8 @@ fill_cache(const struct cache_dir *d)
 	struct cache_note note;
 	struct cache_file *f;
 	struct errtext why;
-	struct addr client;
+	const struct addr client = given_addr("192.0.2.9");
 
-	assert_int_equal(addr_parse(span_str("192.0.2.9"), &client), 0);
 	change.key = record_key_of(&client, 32, 64);
 	for (size_t i = 0; i < RECORD_SLOTS; i++)
 		change.record.expires[i].s = FAKE_CLOCK_WALL_S + 3600;

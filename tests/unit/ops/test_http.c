@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: stage fake_clock fake_loop fake_resolver fake_cache */
+/* links: stage fake_clock fake_loop fake_resolver fake_cache given_addr */
 #include "ops/http.h"
 
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include "ops/page_look.h"
 #include "screen/offenders.h"
 #include "support/fake_clock.h"
+#include "support/given_addr.h"
 #include "support/stage.h"
 
 /* net/httpd.c is played here: who would be asked is kept, and the test asks. */
@@ -356,11 +357,9 @@ status(void)
 static void
 misbehave(const char *text, enum offence offence, int often)
 {
-	struct record_key key;
-	struct addr a;
+	const struct addr a = given_addr(text);
+	const struct record_key key = record_key_of(&a, 32, 64);
 
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
-	key = record_key_of(&a, 32, 64);
 	for (int i = 0; i < often; i++)
 		offenders_note(
 		    stage.screen->offenders, &key, offence, clock_mono());

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* clang-format off */
-/* links: control_room stage heard_log fake_local fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem */
+/* links: control_room stage heard_log fake_local fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem given_addr */
 /* clang-format on */
 #include "ops/offender_answers.h"
 
@@ -15,6 +15,7 @@
 #include "screen/offenders.h"
 #include "support/control_room.h"
 #include "support/fake_clock.h"
+#include "support/given_addr.h"
 
 static const char *const settings[] = {
     "doorbell_access_list=cidr:{{192.0.2.200 permit}}", NULL};
@@ -40,11 +41,9 @@ tear_down(void **state)
 static void
 offend(const char *client, enum offence offence, unsigned times)
 {
-	struct record_key key;
-	struct addr a;
+	const struct addr a = given_addr(client);
+	const struct record_key key = record_key_of(&a, 32, 64);
 
-	assert_int_equal(addr_parse(span_str(client), &a), 0);
-	key = record_key_of(&a, 32, 64);
 	while (times-- > 0)
 		offenders_note(
 		    room.screen->offenders, &key, offence, clock_mono());

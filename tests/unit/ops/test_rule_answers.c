@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* clang-format off */
-/* links: control_room stage heard_log fake_local fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem */
+/* links: control_room stage heard_log fake_local fake_clock fake_loop fake_stream fake_fdpass fake_resolver fake_cache fake_mem given_addr */
 /* clang-format on */
 #include "ops/rule_answers.h"
 
@@ -16,6 +16,7 @@
 #include "support/control_room.h"
 #include "support/fake_cache.h"
 #include "support/fake_clock.h"
+#include "support/given_addr.h"
 #include "support/heard_log.h"
 
 /* A client of the cache is 24 bits of IPv4 here, or 64 of IPv6. */
@@ -49,9 +50,8 @@ expect_log(const char *want)
 static const struct rule *
 rule_for(const char *client)
 {
-	struct addr a;
+	const struct addr a = given_addr(client);
 
-	assert_int_equal(addr_parse(span_str(client), &a), 0);
 	return rules_find(room.rules, &a, clock_wall());
 }
 
@@ -284,9 +284,8 @@ test_too_many_rules(void **state)
 static struct record_key
 key_of(const char *client)
 {
-	struct addr a;
+	const struct addr a = given_addr(client);
 
-	assert_int_equal(addr_parse(span_str(client), &a), 0);
 	return record_key_of(&a, 24, 64);
 }
 

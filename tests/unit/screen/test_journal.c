@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: given_addr */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include "base/log.h"
 #include "ops/json_value.h"
+#include "support/given_addr.h"
 
 static char last[LOG_LINE_MAX + 1];
 static enum log_voice last_voice;
@@ -51,23 +53,14 @@ teardown(void **state)
 	return 0;
 }
 
-static struct endpoint
-endpoint(const char *address, uint16_t port)
-{
-	struct endpoint e = {.port = port};
-
-	assert_int_equal(addr_parse(span_str(address), &e.addr), 0);
-	return e;
-}
-
 /* One line for every row that admins' tools read, byte for byte. */
 static void
 test_lines(void **state)
 {
-	struct endpoint v4 = endpoint("192.0.2.1", 40000);
-	struct endpoint v6 = endpoint("2001:db8::1", 40000);
-	struct endpoint mx = endpoint("198.51.100.5", 25);
-	struct addr listed = endpoint("127.0.0.2", 0).addr;
+	struct endpoint v4 = given_endpoint("192.0.2.1", 40000);
+	struct endpoint v6 = given_endpoint("2001:db8::1", 40000);
+	struct endpoint mx = given_endpoint("198.51.100.5", 25);
+	struct addr listed = given_addr("127.0.0.2");
 	const struct {
 		enum journal_event event;
 		struct journal_line line;
@@ -143,7 +136,7 @@ test_lines(void **state)
 static void
 test_voice_and_level(void **state)
 {
-	struct endpoint v4 = endpoint("192.0.2.1", 1);
+	struct endpoint v4 = given_endpoint("192.0.2.1", 1);
 	struct journal j = {0};
 
 	(void)state;
@@ -164,7 +157,7 @@ test_voice_and_level(void **state)
 static void
 test_quoted_text_is_cut(void **state)
 {
-	struct endpoint v4 = endpoint("192.0.2.1", 1);
+	struct endpoint v4 = given_endpoint("192.0.2.1", 1);
 	struct journal j = {0};
 	char junk[1023];
 	const char *text;
@@ -232,9 +225,9 @@ test_limit_is_told_in_time(void **state)
 static void
 test_named_fields(void **state)
 {
-	struct endpoint v4 = endpoint("192.0.2.1", 40000);
-	struct endpoint mx = endpoint("2001:db8::25", 25);
-	struct addr listed = endpoint("127.0.0.2", 0).addr;
+	struct endpoint v4 = given_endpoint("192.0.2.1", 40000);
+	struct endpoint mx = given_endpoint("2001:db8::25", 25);
+	struct addr listed = given_addr("127.0.0.2");
 	const struct {
 		enum journal_event event;
 		struct journal_line line;
@@ -332,8 +325,8 @@ test_no_forged_fields(void **state)
 {
 	static const char evil[] = "\",\"fake\":\"1\r\n\xc2\x85\xff fake=1 }";
 	char text[2048];
-	struct endpoint v6 = endpoint("2001:db8:1:2:3:4:5:6", 65535);
-	struct addr listed = endpoint("127.255.255.254", 0).addr;
+	struct endpoint v6 = given_endpoint("2001:db8:1:2:3:4:5:6", 65535);
+	struct addr listed = given_addr("127.255.255.254");
 	struct span junk = {text, 0};
 	struct journal j = {0};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: stage fake_clock fake_loop fake_resolver fake_cache */
+/* links: stage fake_clock fake_loop fake_resolver fake_cache given_addr */
 #include "screen/policy.h"
 
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_loop.h"
 #include "support/fake_resolver.h"
+#include "support/given_addr.h"
 #include "support/stage.h"
 
 /* Its tables are looked at in test_policy_tables.c, its TLS in
@@ -50,15 +51,6 @@ policy_of(const char *a, const char *b, const char *c)
 	if (p == NULL)
 		fail_msg("%s: %s", a, why.text);
 	return p;
-}
-
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
-	return a;
 }
 
 /* --- what cannot be ---------------------------------------------------------- */
@@ -212,8 +204,8 @@ static const struct {
 static void
 test_families(void **state)
 {
-	const struct addr ipv4 = address("192.0.2.1");
-	const struct addr ipv6 = address("2001:db8::1");
+	const struct addr ipv4 = given_addr("192.0.2.1");
+	const struct addr ipv6 = given_addr("2001:db8::1");
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
@@ -232,7 +224,8 @@ test_proxies(void **state)
 	static const char networks[] = "doorbell_proxy_networks=192.0.2.1";
 	static const char protocol[] =
 	    "doorbell_upstream_proxy_protocol=haproxy";
-	const struct addr a = address("192.0.2.1"), b = address("192.0.2.2");
+	const struct addr a = given_addr("192.0.2.1"),
+			  b = given_addr("192.0.2.2");
 	struct policy *p = policy_of(protocol, NULL, NULL);
 
 	(void)state;
@@ -284,7 +277,7 @@ test_guesses(void **state)
 static void
 learn(struct policy *p, const char *client, const char *response)
 {
-	const struct addr a = address(client);
+	const struct addr a = given_addr(client);
 
 	policy_learn_keywords(p, &a, span_str(response));
 }
@@ -338,11 +331,11 @@ test_discards(void **state)
 {
 	const unsigned dsn = KEYWORD_BIT(KEYWORD_DSN);
 	const unsigned vrfy = KEYWORD_BIT(KEYWORD_VRFY);
-	const struct addr all = address("192.0.2.1"),
-			  silent = address("192.0.2.2"),
-			  same = address("192.0.2.3"),
-			  none = address("192.0.2.4"),
-			  other = address("192.0.2.5");
+	const struct addr all = given_addr("192.0.2.1"),
+			  silent = given_addr("192.0.2.2"),
+			  same = given_addr("192.0.2.3"),
+			  none = given_addr("192.0.2.4"),
+			  other = given_addr("192.0.2.5");
 	struct policy *p =
 	    policy_of("doorbell_discard_ehlo_keyword_address_maps=cidr:{"
 		      "{192.0.2.1 dsn, vrfy} {192.0.2.2 vrfy, silent-discard} "
@@ -519,7 +512,7 @@ test_timeout(void **state)
 {
 	struct policy *p = policy_of("doorbell_dnsbl_sites=a.test",
 	    "doorbell_dnsbl_timeout=${stress?{2s}:{8s}}", NULL);
-	const struct addr client = address("192.0.2.1");
+	const struct addr client = given_addr("192.0.2.1");
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {

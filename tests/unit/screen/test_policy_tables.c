@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: stage scratch fake_clock fake_loop fake_resolver fake_cache fake_mem */
+/* links: stage scratch fake_clock fake_loop fake_resolver fake_cache fake_mem given_addr */
 #include "screen/policy_tables.h"
 
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 
 #include "screen/forbidden.h"
 #include "support/fake_mem.h"
+#include "support/given_addr.h"
 #include "support/scratch.h"
 #include "support/stage.h"
 #include "table/maps.h"
@@ -33,15 +34,6 @@ tear_down(void **state)
 	(void)state;
 	stage_close(&stage);
 	return 0;
-}
-
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
-	return a;
 }
 
 /* --- opening ----------------------------------------------------------------- */
@@ -233,7 +225,8 @@ with_files(const struct scratch *scratch)
 static void
 expect_contents(const struct policy *p, bool after)
 {
-	struct addr first = address("192.0.2.1"), other = address("192.0.2.2");
+	struct addr first = given_addr("192.0.2.1"),
+		    other = given_addr("192.0.2.2");
 	struct table_match match;
 
 	assert_true(list_has(p->mynetworks, &first));

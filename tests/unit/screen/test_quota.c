@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: given_addr */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,13 +9,13 @@
 /* clang-format on */
 
 #include "screen/quota.h"
+#include "support/given_addr.h"
 
 static struct record_key
 key_of(const char *text)
 {
-	struct addr a;
+	const struct addr a = given_addr(text);
 
-	assert_int_equal(addr_parse(span_str(text), &a), 0);
 	return record_key_of(&a, 32, 64);
 }
 

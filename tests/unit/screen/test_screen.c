@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: stage fake_clock fake_loop fake_resolver fake_cache fake_stream fake_fdpass fake_mem fake_slab */
+/* links: stage fake_clock fake_loop fake_resolver fake_cache fake_stream fake_fdpass fake_mem fake_slab given_addr */
 #include "screen/screen.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "support/fake_loop.h"
 #include "support/fake_mem.h"
 #include "support/fake_stream.h"
+#include "support/given_addr.h"
 #include "support/stage.h"
 
 /* What happens to sessions is played in tests/replay. */
@@ -59,11 +60,10 @@ static int
 come(void)
 {
 	static uint16_t port = 40000;
-	struct endpoint client = {.port = port++}, server = {.port = 25};
+	const struct endpoint client = given_endpoint("192.0.2.1", port++),
+			      server = given_endpoint("192.0.2.25", 25);
 	int fd = fake_stream_new_fd();
 
-	assert_int_equal(addr_parse(span_str("192.0.2.1"), &client.addr), 0);
-	assert_int_equal(addr_parse(span_str("192.0.2.25"), &server.addr), 0);
 	screen_arrive(stage.screen, fd, &client, &server);
 	return fd;
 }
