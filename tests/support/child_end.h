@@ -10,6 +10,9 @@
 _Noreturn void child_exit(int status);
 /* The same for a child that is about to end in another way, a signal's. */
 void child_keep_counts(void);
+/* For a child whose heap may get spoilt, or that goes where the counts' files are
+ * out of reach: it keeps none from now on. */
+void child_lose_counts(void);
 
 /* What a child ends with that does this deed and nothing else: what the deed
  * returns, or minus the signal that it died of. */

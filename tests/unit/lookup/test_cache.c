@@ -2,7 +2,7 @@
 /* The pass cache on a real file: queue, disk, sweeps, other processes. LMDB
  * forbids opening a file twice in a process, so whatever needs a second opener
  * forks. */
-/* links: cache_dir */
+/* links: cache_dir child_end counted_exit */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Garbage in the cache file: whatever it does to LMDB, the process dies of it
  * once at most. All that touches such a file runs in children. */
-/* links: cache_dir */
+/* links: cache_dir child_end counted_exit */
 #include "lookup/cache_guard.h"
 
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@
 
 #include "lookup/cache_file.h"
 #include "support/cache_dir.h"
+#include "support/child_end.h"
 
 enum {
 	NOBODY = 65534,
@@ -155,6 +157,7 @@ live(const struct cache_dir *d, void (*damage)(const struct cache_dir *d))
 	bool works;
 
 	be_mortal();
+	child_lose_counts();
 	c = started(d);
 	if (damage != NULL)
 		damage(d);
@@ -366,6 +369,7 @@ read_all(const struct cache_dir *d)
 	size_t n = 0;
 
 	be_mortal();
+	child_lose_counts();
 	if (cache_place_init(&place, d->path, (uid_t)-1, (gid_t)-1) < 0)
 		_exit(2);
 	f = cache_file_open_to_read(&place, d->map_bytes, &why);
@@ -427,6 +431,7 @@ die_in_jail(const struct cache_dir *d, bool drains)
 	pid_t pid;
 
 	be_mortal();
+	child_lose_counts();
 	o.uid = NOBODY;
 	o.gid = NOBODY;
 	if ((c = cache_open(&o, &why)) == NULL || chroot("/proc") < 0 ||
@@ -498,6 +503,89 @@ a_lookup_without_end_kills_once(void **state)
 	assert_true(cache_dir_has(d, "pass.crashed"));
 }
 
+/* --- what it says --------------------------------------------------------- */
+
+/* What the child said on stderr, and how it ended. */
+static int
+last_words(const struct cache_dir *d, void (*act)(const struct cache_dir *d),
+    char *text, size_t size)
+{
+	int ends[2], status;
+	size_t n = 0;
+	ssize_t got;
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	if ((pid = fork()) == 0) {
+		be_mortal();
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		act(d);
+		_exit(77);
+	}
+	close(ends[1]);
+	while (
+	    n < size - 1 && (got = read(ends[0], text + n, size - 1 - n)) > 0)
+		n += (size_t)got;
+	text[n] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void
+abort_inside(const struct cache_dir *d)
+{
+	(void)started(d);
+	cache_guard_enter();
+	cache_guard_enter();
+	cache_guard_leave();
+	abort();
+}
+
+static void
+read_and_abort(const struct cache_dir *d)
+{
+	struct cache_place place;
+	struct errtext why;
+
+	if (cache_place_init(&place, d->path, (uid_t)-1, (gid_t)-1) < 0 ||
+	    cache_file_open_to_read(&place, d->map_bytes, &why) == NULL)
+		_exit(2);
+	cache_guard_enter();
+	abort();
+}
+
+static void
+it_says_what_it_did(void **state)
+{
+	static uint8_t sound[1 << 20];
+	struct cache_dir *d = *state;
+	char text[1024], want[sizeof(d->path) + 80];
+	int status;
+
+	fill(d, sound, sizeof(sound));
+	/* Who may only look goes, and leaves it where it is. */
+	(void)snprintf(
+	    want, sizeof(want), "fatal: cache %s is damaged\n", d->path);
+	status = last_words(d, read_and_abort, text, sizeof(text));
+	assert_true(status == 1 << 8 || is_simulated());
+	assert_string_equal(text, want);
+	assert_true(cache_dir_has(d, "pass"));
+	assert_false(cache_dir_has(d, "pass.crashed"));
+	(void)snprintf(want, sizeof(want),
+	    "fatal: cache %s is damaged: set aside for the next start\n",
+	    d->path);
+	assert_int_equal(
+	    last_words(d, abort_inside, text, sizeof(text)), SIGABRT);
+	assert_int_equal(strncmp(text, want, strlen(want)), 0);
+	assert_true(cache_dir_has(d, "pass.crashed"));
+	assert_true(cache_dir_has(d, "pass.broken-lock"));
+	assert_false(cache_dir_has(d, "pass"));
+	assert_false(cache_dir_has(d, "pass-lock"));
+}
+
 /* --- whom it leaves alone ------------------------------------------------- */
 
 static void
@@ -542,6 +630,46 @@ after_the_end(struct cache *c)
 	abort();
 }
 
+/* A signal that somebody sends says nothing of the file. */
+static void
+send_from_another(int number)
+{
+	const pid_t us = getpid();
+	pid_t pid;
+
+	cache_guard_enter();
+	if ((pid = fork()) == 0)
+		_exit(kill(us, number) < 0);
+	for (;;)
+		pause();
+}
+
+static void
+abort_sent(struct cache *c)
+{
+	(void)c;
+	send_from_another(SIGABRT);
+}
+
+static void
+fault_sent(struct cache *c)
+{
+	(void)c;
+	send_from_another(SIGBUS);
+}
+
+/* Inside and out again. */
+static void
+abort_after_it(struct cache *c)
+{
+	(void)c;
+	cache_guard_enter();
+	cache_guard_enter();
+	cache_guard_leave();
+	cache_guard_leave();
+	abort();
+}
+
 static const struct cache_dir *here;
 
 /* A file of that name which is another one. */
@@ -572,9 +700,13 @@ other_faults_are_not_its_business(void **state)
 	    {"handler again", another_handler, true, 42 << 8},
 	    {"after the end", after_the_end, false, SIGABRT},
 	    {"another file", begun_anew, false, SIGABRT},
+	    {"abort by another", abort_sent, false, SIGABRT},
+	    {"fault by another", fault_sent, false, SIGBUS},
+	    {"abort behind it", abort_after_it, false, SIGABRT},
 	};
 	struct cache_dir *d = *state;
 
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		int status;
 		pid_t pid;
@@ -593,6 +725,9 @@ other_faults_are_not_its_business(void **state)
 		    cache_dir_has(d, "pass.crashed") ||
 		    !cache_dir_has(d, "pass"))
 			fail_msg("%s: status %x", cases[i].name, status);
+		/* Who has sent a signal is left to us. */
+		while (waitpid(-1, &status, 0) > 0)
+			assert_int_equal(status, 0);
 	}
 }
 
@@ -609,6 +744,7 @@ main(void)
 	    TEST(readers_set_nothing_aside),
 	    TEST(it_works_in_jail),
 	    TEST(a_lookup_without_end_kills_once),
+	    TEST(it_says_what_it_did),
 	    TEST(other_faults_are_not_its_business),
 	};
 	void *shared = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE,
