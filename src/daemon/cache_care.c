@@ -16,6 +16,13 @@ config_now(const struct doorbell *d)
 	return screen_config(d->screen, d->screen->policy);
 }
 
+/* The one that is open: another takes a restart. */
+static const char *
+cache_name(const struct doorbell *d)
+{
+	return config_under(d->began_with, false)->cache_map;
+}
+
 static void
 log_cleanup(struct doorbell *d, const char *how, const struct cache_news *news)
 {
@@ -27,13 +34,13 @@ log_cleanup(struct doorbell *d, const char *how, const struct cache_news *news)
 	    (unsigned long long)news->dropped);
 	journal_write(&d->screen->journal, EVENT_CACHE_CLEANUP,
 	    &(struct journal_line){
-		.word = config_now(d)->cache_map, .quoted = span_str(text)});
+		.word = cache_name(d), .quoted = span_str(text)});
 }
 
 static void
 note_news(struct doorbell *d, bool is_last)
 {
-	const struct config *cfg = config_now(d);
+	const char *name = cache_name(d);
 	struct cache_news news;
 
 	cache_take_news(d->cache, &news);
@@ -47,12 +54,12 @@ note_news(struct doorbell *d, bool is_last)
 	if (news.full)
 		log_warning("cache %s is full (%s): some clients will be tested"
 			    " again",
-		    cfg->cache_map, news.why.text);
+		    name, news.why.text);
 	if (news.room_again)
-		log_info("cache %s has room again", cfg->cache_map);
+		log_info("cache %s has room again", name);
 	if (news.failed)
-		log_warning("cache %s: %s; going on without it", cfg->cache_map,
-		    news.why.text);
+		log_warning(
+		    "cache %s: %s; going on without it", name, news.why.text);
 }
 
 static void
@@ -102,7 +109,6 @@ is_revival_due(struct doorbell *d)
 static void
 revive_when_due(struct doorbell *d)
 {
-	const struct config *cfg = config_now(d);
 	struct errtext why;
 
 	if (!is_revival_due(d))
@@ -111,7 +117,7 @@ revive_when_due(struct doorbell *d)
 		return;
 	if (why.text[0] != '\0')
 		log_warning("cache: %s", why.text);
-	log_info("cache %s is in use again", cfg->cache_map);
+	log_info("cache %s is in use again", cache_name(d));
 	rules_lose(d->rules);
 }
 

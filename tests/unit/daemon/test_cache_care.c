@@ -38,7 +38,8 @@ begin(const char *interval)
 	memset(&counters, 0, sizeof(counters));
 	policy = (struct policy){.config = given_config(words)};
 	screen = (struct screen){.policy = &policy};
-	d = (struct doorbell){.screen = &screen,
+	d = (struct doorbell){.began_with = config_ref(policy.config),
+	    .screen = &screen,
 	    .counters = &counters,
 	    .loop = loop_new(),
 	    .rules = rules_new(),
@@ -67,6 +68,7 @@ tear_down(void **state)
 	cache_close(&d.cache);
 	rules_free(&d.rules);
 	loop_free(&d.loop);
+	config_unref(&d.began_with);
 	config_unref(&policy.config);
 	return 0;
 }
@@ -110,6 +112,21 @@ the_first_sweep_is_at_the_start(void **state)
 	assert_string_equal(heard_log(),
 	    "cache " MAP " full cleanup: retained=2 dropped=1 entries\n");
 	assert_int_equal(fake_cache_count(d.cache), 2);
+}
+
+/* A reload may have named another one, which takes a restart. */
+static void
+the_name_is_that_of_the_open_one(void **state)
+{
+	const char *const words[] = {"doorbell_cache_map=lmdb:/test/new", NULL};
+
+	(void)state;
+	config_unref(&policy.config);
+	policy.config = given_config(words);
+	cache_care_start(&d);
+	cache_care_tick(&d);
+	assert_string_equal(heard_log(),
+	    "cache " MAP " full cleanup: retained=0 dropped=0 entries\n");
 }
 
 static void
@@ -388,6 +405,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(the_first_sweep_is_at_the_start),
+	    TEST(the_name_is_that_of_the_open_one),
 	    TEST(then_there_is_one_in_an_interval),
 	    TEST(the_first_sweep_needs_no_old_clock),
 	    cmocka_unit_test_teardown(
