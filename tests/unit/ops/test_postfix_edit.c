@@ -650,14 +650,24 @@ an_undo_that_fails(void **state)
 static void
 a_copy_that_cannot_be_made(void **state)
 {
+	static const char *const in_its_way[] = {KEPT, KEPT ".doorbellctl"};
+
 	(void)state;
 	skip_unless_root();
-	assert_int_equal(mkdir(scratch_path(&postfix.scratch, KEPT), 0700), 0);
-	assert_int_equal(
-	    run(postfix_enable, &really, PLAN RUNS,
-		"doorbellctl: %/" KEPT ": Is a directory\n" UNDONE),
-	    1);
-	expect_file("etc/master.cf", BEFORE);
+	for (size_t i = 0; i < 2; i++) {
+		const char *path =
+		    scratch_path(&postfix.scratch, in_its_way[i]);
+
+		assert_int_equal(mkdir(path, 0700), 0);
+		assert_int_equal(
+		    run(postfix_enable, &really, PLAN RUNS,
+			"doorbellctl: %/" KEPT ": Is a directory\n" UNDONE),
+		    1);
+		assert_int_equal(rmdir(path), 0);
+		expect_file("etc/master.cf", BEFORE);
+		expect_file(KEPT, NULL);
+		small_postfix_expect_calls(&postfix, "status\n");
+	}
 }
 
 /* Between the reading and the writing, by whoever takes no lock. */
