@@ -29,7 +29,8 @@ cache_map_path(const char *map, struct errtext *why)
 {
 	if (map[0] == '\0')
 		return map;
-	if (span_has_prefix(span_str(map), CACHE_TYPE))
+	if (span_has_prefix(span_str(map), CACHE_TYPE) &&
+	    map[strlen(CACHE_TYPE)] != '\0')
 		return map + strlen(CACHE_TYPE);
 	errtext_set(why, "doorbell_cache_map = %s: only %s/path can be a cache",
 	    map, CACHE_TYPE);

@@ -57,14 +57,15 @@ hear(void)
 static void
 note(char letter)
 {
-	char text[2] = {letter, '\0'};
+	size_t n = strlen(done);
 
 	if (client >= 0)
 		(void)hear();
 	if (heard_n > 0)
-		text[0] = (char)(letter - 'a' + 'A');
-	assert_true(strlen(done) + 1 < sizeof(done));
-	strcat(done, text);
+		letter = (char)(letter - 'a' + 'A');
+	assert_true(n + 1 < sizeof(done));
+	done[n] = letter;
+	done[n + 1] = '\0';
 }
 
 void

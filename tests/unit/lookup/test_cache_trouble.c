@@ -91,7 +91,8 @@ the_path_of_a_map(void **state)
 	} cases[] = {
 	    {"", "", ""},
 	    {"lmdb:/var/lib/postfix/cache", "/var/lib/postfix/cache", ""},
-	    {"lmdb:", "", ""},
+	    {"lmdb:", NULL,
+		"doorbell_cache_map = lmdb:: only lmdb:/path can be a cache"},
 	    {"btree:/x", NULL,
 		"doorbell_cache_map = btree:/x: only lmdb:/path can be a"
 		" cache"},
