@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+#include "support/given_addr.h"
 #include "support/house.h"
+#include "support/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,41 +99,35 @@ house_unset(struct house *h)
 }
 
 /* --- sockets --------------------------------------------------------------- */
-static struct sockaddr_un
-unix_name(const struct house *h, const char *name)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int n = snprintf(
-	    sa.sun_path, sizeof(sa.sun_path), "%s/%s", h->scratch.dir, name);
-
-	assert_true(n > 0 && (size_t)n < sizeof(sa.sun_path));
-	return sa;
-}
-
 static int
 bound(const struct house *h, const char *name, int type)
 {
-	struct sockaddr_un sa = unix_name(h, name);
-	int fd =
-	    raised(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+	int fd = raised(sockets_bind(scratch_path(&h->scratch, name),
+	    type | SOCK_NONBLOCK | SOCK_CLOEXEC));
 
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	if (type == SOCK_STREAM)
 		assert_int_equal(listen(fd, 16), 0);
 	return fd;
+}
+
+static socklen_t
+at_our_address(
+    const struct house *h, uint16_t port, struct sockaddr_storage *out_r)
+{
+	const struct endpoint where = given_endpoint(h->address, port);
+
+	return endpoint_to_sockaddr(&where, out_r);
 }
 
 /* Nobody else uses our address, so a port that is free now stays free. */
 static uint16_t
 free_port(const struct house *h)
 {
-	struct endpoint where = {0};
+	struct endpoint where;
 	struct sockaddr_storage sa;
-	socklen_t n;
+	socklen_t n = at_our_address(h, 0, &sa);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	assert_int_equal(addr_parse(span_str(h->address), &where.addr), 0);
-	n = endpoint_to_sockaddr(&where, &sa);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
 	close(fd);
@@ -144,13 +139,10 @@ free_port(const struct house *h)
 int
 house_call_port(struct house *h, uint16_t port)
 {
-	struct endpoint where = {.port = port};
 	struct sockaddr_storage sa;
-	socklen_t n;
+	socklen_t n = at_our_address(h, port, &sa);
 	int fd = raised(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 
-	assert_int_equal(addr_parse(span_str(h->address), &where.addr), 0);
-	n = endpoint_to_sockaddr(&where, &sa);
 	if (connect(fd, (struct sockaddr *)&sa, n) == 0) {
 		assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 		return fd;
@@ -169,22 +161,12 @@ house_call(struct house *h)
 int
 house_call_path(struct house *h, const char *name)
 {
-	struct sockaddr_un sa = unix_name(h, name);
-	int fd = raised(
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+	int fd = sockets_call(scratch_path(&h->scratch, name));
 
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
+	if (fd >= 0)
+		return raised(fd);
 	assert_true(errno == ECONNREFUSED || errno == ENOENT);
-	close(fd);
 	return -1;
-}
-
-void
-house_says(int fd, const char *text)
-{
-	assert_int_equal(
-	    send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
 /* --- building -------------------------------------------------------------- */
@@ -354,13 +336,10 @@ int
 house_listener(struct house *h, uint16_t port)
 {
 	static const int on = 1;
-	struct endpoint where = {.port = port};
 	struct sockaddr_storage sa;
-	socklen_t n;
+	socklen_t n = at_our_address(h, port, &sa);
 	int fd = raised(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 
-	assert_int_equal(addr_parse(span_str(h->address), &where.addr), 0);
-	n = endpoint_to_sockaddr(&where, &sa);
 	assert_int_equal(
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
@@ -674,7 +653,7 @@ house_serves(struct house *h)
 	int fd;
 
 	assert_true(house_wait(h, is_answering, &fd));
-	house_says(fd, "status\n");
+	sockets_say(fd, "status\n");
 	house_client_hears(h, fd, CONTROL_PROTOCOL " 0 ");
 	close(fd);
 }

@@ -4,7 +4,7 @@
  *
  * It runs in the test's own process, turned by house_wait(), or in a child. As
  * root the test works as "nobody" meanwhile, because doorbelld will not serve
- * the network as root. Needs scratch.
+ * the network as root. Needs scratch, sockets and given_addr.
  *
  * Owns:    the directory with all that is in it, the log's socket, the context,
  *          and the children of house_fork(); house_tear_down() ends them all.
@@ -101,7 +101,6 @@ int house_call(struct house *h);
 int house_call_soon(struct house *h);
 int house_call_port(struct house *h, uint16_t port);
 int house_call_path(struct house *h, const char *name);
-void house_says(int fd, const char *text);
 /* Exactly this comes next. */
 void house_client_hears(struct house *h, int fd, const char *text);
 /* All that comes until the end, which comes; at most `size` - 1 bytes. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch nth_call catch_output */
+/* links: house scratch nth_call catch_output sockets given_addr */
 #include "daemon/context.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include "support/catch_output.h"
 #include "support/house.h"
 #include "support/nth_call.h"
+#include "support/sockets.h"
 
 #define TEASER "220-mx.test ESMTP Postfix\r\n"
 
@@ -75,13 +76,13 @@ test_a_friend_is_handed_to_smtpd(void **state)
 	house_open(h);
 	client = house_call(h);
 	there = house_smtpd_takes(h);
-	house_says(there, "220 at your service\r\n");
+	sockets_say(there, "220 at your service\r\n");
 	house_client_hears(h, client, "220 at your service\r\n");
 	wait_for_sessions(h, 0);
 	house_hears(h, "ALLOWLISTED [127.0.0.1]:");
 	house_close(h);
 	/* smtpd's connection is not ours to end. */
-	house_says(there, "221 Bye\r\n");
+	sockets_say(there, "221 Bye\r\n");
 	house_client_hears(h, client, "221 Bye\r\n");
 	close(there);
 	close(client);

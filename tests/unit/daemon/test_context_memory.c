@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch fake_mem */
+/* links: house scratch fake_mem sockets given_addr */
 #include "daemon/context.h"
 
 #include <setjmp.h>

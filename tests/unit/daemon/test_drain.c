@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch child_end counted_exit */
+/* links: house scratch child_end counted_exit sockets given_addr */
 #include "daemon/drain.h"
 
 #include <dlfcn.h>
@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "support/house.h"
+#include "support/sockets.h"
 
 /* Each doorbelld is a child, whose end, and that of the child that it may leave
  * behind, is what this is about. */
@@ -83,13 +84,13 @@ test_those_inside_are_served(void **state)
 	assert_int_equal(house_call_path(h, "control"), -1);
 	tell(h, SIGHUP);
 	there = house_smtpd_takes(h);
-	house_says(there, GREETING);
+	sockets_say(there, GREETING);
 	house_client_hears(h, client, GREETING);
 	assert_int_equal(house_status_of(h, h->child), 0);
 	house_hears(h, "PASS NEW [127.0.0.1]:");
 	assert_false(house_has_heard(h, "reloaded"));
 	assert_false(house_has_heard(h, "warning"));
-	house_says(there, "221 Bye\r\n");
+	sockets_say(there, "221 Bye\r\n");
 	house_client_hears(h, client, "221 Bye\r\n");
 	close(there);
 	close(client);
@@ -114,7 +115,7 @@ talking(struct house *h)
 	int client = house_call_soon(h);
 
 	house_client_hears(h, client, GREETING);
-	house_says(client, "HELO client.test\r\n");
+	sockets_say(client, "HELO client.test\r\n");
 	house_client_hears(h, client, "250 mx.test\r\n");
 	return client;
 }
@@ -151,7 +152,7 @@ test_the_second_sigterm_is_the_last(void **state)
 	client = talking(h);
 	tell(h, SIGTERM);
 	assert_true(house_wait(h, is_closed, NULL));
-	house_says(client, "NOOP\r\n");
+	sockets_say(client, "NOOP\r\n");
 	house_client_hears(h, client, "250 2.0.0 Ok\r\n");
 	tell(h, SIGTERM);
 	is_sent_away(h, client);
@@ -200,7 +201,7 @@ test_a_child_inherits_the_clients(void **state)
 	close(channel);
 	is_succeeded(h);
 	there = house_smtpd_takes(h);
-	house_says(there, GREETING);
+	sockets_say(there, GREETING);
 	house_client_hears(h, client, GREETING);
 	house_hears(h, "PASS NEW [127.0.0.1]:");
 	assert_int_not_equal(house_pid_of(h, "PASS NEW"), h->child);

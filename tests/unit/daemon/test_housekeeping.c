@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch */
+/* links: house scratch sockets given_addr */
 #include "daemon/housekeeping.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: borrowed_fds heard_log */
+/* links: borrowed_fds heard_log turn_loop */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "support/borrowed_fds.h"
 #include "support/heard_log.h"
+#include "support/turn_loop.h"
 
 static void
 test_generation_is_octal(void **state)
@@ -205,24 +206,6 @@ open_channel(void)
 	assert_int_equal(channel.generation, 12);
 }
 
-static void
-on_time(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-/* Let the loop turn until it is stopped, or so long. */
-static void
-turn(int64_t ms)
-{
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, on_time);
-	assert_int_equal(loop_timer_start(&timer, ms), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_timer_stop(&timer);
-}
-
 enum { LONG_MS = 20000, SHORT_MS = 10 };
 
 static void
@@ -230,14 +213,14 @@ test_end_of_file_means_retire(void **state)
 {
 	(void)state;
 	open_channel();
-	turn(SHORT_MS);
+	turn_loop(loop, SHORT_MS);
 	assert_int_equal(retirements, 0);
 	close(masters_end);
 	masters_end = -1;
-	turn(LONG_MS);
+	turn_loop(loop, LONG_MS);
 	assert_int_equal(retirements, 1);
 	/* It is said once, though the file still ends there. */
-	turn(SHORT_MS);
+	turn_loop(loop, SHORT_MS);
 	assert_int_equal(retirements, 1);
 	postfix_channel_close(&channel);
 }
@@ -248,9 +231,9 @@ test_whatever_master_says_means_retire(void **state)
 	(void)state;
 	open_channel();
 	assert_int_equal(write(masters_end, "x", 1), 1);
-	turn(LONG_MS);
+	turn_loop(loop, LONG_MS);
 	assert_int_equal(retirements, 1);
-	turn(SHORT_MS);
+	turn_loop(loop, SHORT_MS);
 	assert_int_equal(retirements, 1);
 	postfix_channel_close(&channel);
 }
@@ -279,7 +262,7 @@ test_a_stop_is_no_reload(void **state)
 		close(masters_end);
 		masters_end = -1;
 		assert_int_equal(kill(getpid(), SIGTERM), 0);
-		turn(LONG_MS);
+		turn_loop(loop, LONG_MS);
 		assert_int_equal(retirements, 1);
 		assert_true(term_was_first);
 		loop_signal_stop(&term);
@@ -298,10 +281,10 @@ test_close_takes_it_all_back(void **state)
 	masters_end = -1;
 	for (int i = 0; i < 1000; i++)
 		if (!loop_timer_is_running(&channel.settle))
-			turn(0);
+			turn_loop(loop, 0);
 	assert_true(loop_timer_is_running(&channel.settle));
 	postfix_channel_close(&channel);
-	turn(SHORT_MS);
+	turn_loop(loop, SHORT_MS);
 	assert_int_equal(retirements, 0);
 	for (int fd = POSTFIX_FLOW_READ_FD; fd <= POSTFIX_STATUS_FD; fd++)
 		assert_int_equal(fcntl(fd, F_GETFD), -1);

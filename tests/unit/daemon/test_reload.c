@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch nth_call child_end counted_exit */
+/* links: house scratch nth_call child_end counted_exit sockets given_addr */
 #include "daemon/reload.h"
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 
 #include "support/house.h"
 #include "support/nth_call.h"
+#include "support/sockets.h"
 
 #define TEASER "220-mx.test ESMTP Postfix\r\n"
 #define OLD_STAYS                                                             \
@@ -64,7 +65,7 @@ test_new_sessions_get_the_new_one(void **state)
 	greets(h, "220-something new\r\n");
 	/* One that was there waits no longer than it was told to. */
 	there = house_smtpd_takes(h);
-	house_says(there, "220 hi\r\n");
+	sockets_say(there, "220 hi\r\n");
 	house_client_hears(h, held, "220 hi\r\n");
 	assert_false(house_has_heard(h, "warning"));
 	close(there);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: house scratch nth_call */
+/* links: house scratch nth_call sockets given_addr */
 #include "daemon/showing.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "daemon/steering.h"
 #include "support/house.h"
 #include "support/nth_call.h"
+#include "support/sockets.h"
 
 #define TEASER "220-mx.test ESMTP Postfix\r\n"
 
@@ -42,7 +43,7 @@ fetched(struct house *h, int fd, const char *path)
 	assert_true(fd >= 0);
 	(void)snprintf(request, sizeof(request),
 	    "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
-	house_says(fd, request);
+	sockets_say(fd, request);
 	(void)house_client_hears_all(h, fd, answer, sizeof(answer));
 	close(fd);
 	return answer;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: borrowed_fds given_config heard_log nth_call scratch */
+/* links: borrowed_fds given_config heard_log nth_call scratch sockets turn_loop */
 #include "daemon/steering.h"
 
 #include <errno.h>
@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,6 +23,8 @@
 #include "support/heard_log.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
+#include "support/sockets.h"
+#include "support/turn_loop.h"
 
 /* A real loop, a real socket, and nobody to reload or to drain. */
 
@@ -156,49 +157,14 @@ start_steering(void)
 }
 
 static void
-on_time(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
-turn(void)
-{
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, d.loop, on_time);
-	assert_int_equal(loop_timer_start(&timer, 1), 0);
-	assert_int_equal(loop_run(d.loop), 0);
-	loop_timer_stop(&timer);
-}
-
-/* -1 with errno. */
-static int
-call(void)
-{
-	const char *path = scratch_path(&scratch, "run/control");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	assert_true(fd >= 0);
-	assert_true(strlen(path) < sizeof(sa.sun_path));
-	memcpy(sa.sun_path, path, strlen(path));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static void
 ask(const char *line)
 {
 	if (client >= 0)
 		close(client);
 	heard_n = 0;
-	client = call();
+	client = sockets_call(scratch_path(&scratch, "run/control"));
 	assert_true(client >= 0);
-	assert_int_equal(
-	    send(client, line, strlen(line), MSG_NOSIGNAL), strlen(line));
+	sockets_say(client, line);
 }
 
 /* The answer, whole. */
@@ -207,7 +173,7 @@ answer_to(const char *line)
 {
 	ask(line);
 	for (int i = 0; i < 20000; i++) {
-		turn();
+		turn_loop(d.loop, 1);
 		if (hear())
 			return heard;
 	}
@@ -399,14 +365,10 @@ static void
 test_managers_socket_is_taken(void **state)
 {
 	static char names[] = "smtp:control";
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	const char *path = scratch_path(&scratch, "given");
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = sockets_bind(scratch_path(&scratch, "given"), SOCK_STREAM);
 	struct stat st;
 
 	(void)state;
-	memcpy(sa.sun_path, path, strlen(path));
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	borrowed_fds_put(fd, 4);
 	d.systemd.sockets = 2;
@@ -486,7 +448,7 @@ test_what_is_asked_is_begun(void **state)
 		d.draining = cases[i].draining;
 		done[0] = '\0';
 		answer = answer_to(cases[i].line);
-		turn();
+		turn_loop(d.loop, 1);
 		body = strchr(answer, '\n');
 		if (strncmp(answer, cases[i].header, strlen(cases[i].header)) !=
 			0 ||
@@ -510,9 +472,9 @@ test_asked_twice_is_begun_once(void **state)
 	assert_int_equal(d.host.reload(&d, &why), 0);
 	assert_int_equal(d.host.drain(&d, &why), 0);
 	assert_string_equal(done, "");
-	turn();
+	turn_loop(d.loop, 1);
 	assert_string_equal(done, "rp");
-	turn();
+	turn_loop(d.loop, 1);
 	assert_string_equal(done, "rp");
 }
 
@@ -554,10 +516,11 @@ test_stop_forgets_what_was_asked(void **state)
 	assert_int_equal(d.host.drain(&d, &why), 0);
 	steering_stop(&d);
 	steering_stop(&d);
-	turn();
+	turn_loop(d.loop, 1);
 	assert_string_equal(done, "");
 	/* Another process may have it now. */
-	assert_int_equal(call(), -1);
+	assert_int_equal(
+	    sockets_call(scratch_path(&scratch, "run/control")), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 }
 
@@ -585,7 +548,8 @@ test_it_cannot_listen(void **state)
 	assert_null(d.control.local);
 	steering_stop(&d);
 	assert_null(d.control_socket);
-	assert_int_equal(call(), -1);
+	assert_int_equal(
+	    sockets_call(scratch_path(&scratch, "run/control")), -1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: catch_output fake_mem house scratch */
+/* links: catch_output fake_mem house scratch sockets given_addr */
 #include "daemon/verify.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: child_end fake_clock */
+/* links: child_end fake_clock sockets */
 #include "daemon/watchdog.h"
 
 #include <setjmp.h>
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 
 #include "support/child_end.h"
 #include "support/fake_clock.h"
+#include "support/sockets.h"
 
 /* The log's other end is ours. The clock of the lines stands still at 22:13:20;
  * alarm(2) has its own. */
@@ -30,7 +30,6 @@ static int
 set_up(void **state)
 {
 	const char *tmp = getenv("TMPDIR");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 
 	(void)state;
 	fake_clock_reset();
@@ -41,11 +40,8 @@ set_up(void **state)
 	if (mkdtemp(directory) == NULL)
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/log", directory);
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -1;
-	memcpy(sa.sun_path, path, strlen(path));
-	reader = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	return bind(reader, (struct sockaddr *)&sa, sizeof(sa));
+	reader = sockets_bind(path, SOCK_DGRAM | SOCK_NONBLOCK);
+	return 0;
 }
 
 static int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_resolver fake_mem given_addr */
+/* links: fake_resolver fake_mem given_addr turn_loop */
 #include "lookup/dnsbl.h"
 
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include "support/fake_mem.h"
 #include "support/fake_resolver.h"
 #include "support/given_addr.h"
+#include "support/turn_loop.h"
 
 enum { NEVER_MS = 60000, SOON_MS = 300 };
 
@@ -29,23 +30,9 @@ struct client {
 
 static struct loop *loop;
 static struct resolver *resolver;
-static struct loop_timer alarm_timer;
 static char facts[4096];
 
 /* --- the world ---------------------------------------------------------- */
-static void
-on_alarm(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
-run_ms(int64_t ms)
-{
-	assert_int_equal(loop_timer_start(&alarm_timer, ms), 0);
-	assert_int_equal(loop_run(loop), 0);
-}
-
 static int
 setup(void **state)
 {
@@ -54,7 +41,6 @@ setup(void **state)
 	facts[0] = '\0';
 	loop = loop_new();
 	resolver = resolver_new(loop, NULL, NULL);
-	loop_timer_init(&alarm_timer, loop, on_alarm);
 	return loop == NULL || resolver == NULL;
 }
 
@@ -327,7 +313,7 @@ test_no_zones_complete_on_a_later_tick(void **state)
 	(void)state;
 	assert_false(start(bl, &c, "192.0.2.9"));
 	assert_true(start(bl, &d, "192.0.2.9"));
-	run_ms(0);
+	turn_loop(loop, 0);
 	assert_int_equal(c.completed, 1);
 	assert_int_equal(d.completed, 1);
 	expect_score(c.last, 0, 0, 0);
@@ -369,10 +355,10 @@ test_the_deadline_belongs_to_the_round(void **state)
 	(void)state;
 	start(bl, &c, "192.0.2.9");
 	fake_resolver_found("9.2.0.192.b.test", "127.0.0.2", 90);
-	run_ms(SOON_MS * 2 / 3);
+	turn_loop(loop, SOON_MS * 2 / 3);
 	assert_int_equal(c.completed, 0);
 	assert_true(start(bl, &late, "192.0.2.9"));
-	run_ms(SOON_MS * 2 / 3);
+	turn_loop(loop, SOON_MS * 2 / 3);
 	assert_int_equal(c.completed, 1);
 	assert_int_equal(late.completed, 1);
 	assert_true(c.last.missing);
@@ -394,7 +380,7 @@ test_a_query_that_cannot_be_sent_fails_later(void **state)
 	fake_resolver_refuse("9.2.0.192.a.test", ENOMEM);
 	start(bl, &c, "192.0.2.9");
 	assert_int_equal(c.calls, 0);
-	run_ms(0);
+	turn_loop(loop, 0);
 	assert_int_equal(c.calls, 1);
 	assert_true(c.last.missing);
 	expect_score(c.last, 0, 0, 1);
@@ -504,7 +490,7 @@ test_watched_lists_are_asked_to_the_end(void **state)
 
 	start(bl, &c, "192.0.2.10");
 	dnsbl_cancel(&c.ticket);
-	run_ms(SOON_MS + 10);
+	turn_loop(loop, SOON_MS + 10);
 	assert_int_equal(fake_resolver_pending(), 0);
 	assert_non_null(strstr(facts, "timed out w.test\n"));
 
@@ -570,7 +556,7 @@ test_a_list_at_rest_is_missing(void **state)
 	start(bl, &c, "192.0.2.9");
 	assert_int_equal(fake_resolver_pending(), 0);
 	assert_int_equal(c.calls, 0);
-	run_ms(0);
+	turn_loop(loop, 0);
 	assert_int_equal(c.completed, 1);
 	assert_true(c.last.missing);
 	assert_non_null(strstr(facts, "unasked a.test\n"));
@@ -726,10 +712,10 @@ test_a_resolver_full_with_others_is_asked_again(void **state)
 	fake_resolver_limit(1);
 	start(others, &d, "192.0.2.1");
 	start(mine, &c, "192.0.2.1");
-	run_ms(50);
+	turn_loop(loop, 50);
 	assert_int_equal(fake_resolver_asked("1.2.0.192.a.test"), 0);
 	fake_resolver_absent("1.2.0.192.b.test", 1);
-	run_ms(50);
+	turn_loop(loop, 50);
 	assert_int_equal(fake_resolver_asked("1.2.0.192.a.test"), 1);
 	fake_resolver_absent("1.2.0.192.a.test", 1);
 	assert_int_equal(c.completed, 1);
@@ -746,7 +732,7 @@ test_what_was_never_asked_times_out_too(void **state)
 	(void)state;
 	fake_resolver_limit(1);
 	start(bl, &c, "192.0.2.1");
-	run_ms(SOON_MS + 10);
+	turn_loop(loop, SOON_MS + 10);
 	assert_int_equal(c.completed, 1);
 	assert_true(c.last.missing);
 	assert_string_equal(
@@ -1040,7 +1026,7 @@ test_a_restless_crowd(void **state)
 		else
 			crowd_answer();
 		if (i % 1000 == 0)
-			run_ms(0);
+			turn_loop(loop, 0);
 	}
 	for (int i = 0; i < CROWD; i++) {
 		crowd.cancelled += crowd.client[i].ticket.round != NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_mem */
+/* links: fake_clock fake_mem turn_loop */
 /* How many questions a name server gets that says nothing. */
 #include "lookup/resolver.h"
 
@@ -15,6 +15,7 @@
 #include "lookup/dns_window.h"
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
+#include "support/turn_loop.h"
 
 enum { TIMEOUT_MS = 250000 };
 
@@ -68,22 +69,12 @@ on_answer(const struct resolver_answer *answer, void *arg)
 	fail();
 }
 
-static void
-on_alarm(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
 /* The time is read once a tick. */
 static void
 pass_ms(int64_t ms)
 {
-	struct loop_timer alarm;
-
 	fake_clock_advance(ms);
-	loop_timer_init(&alarm, loop, on_alarm);
-	assert_int_equal(loop_timer_start(&alarm, 0), 0);
-	assert_int_equal(loop_run(loop), 0);
+	turn_loop(loop, 0);
 }
 
 /* Ask as many as may be; returns how many. */

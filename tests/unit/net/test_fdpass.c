@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: sockets turn_loop */
 #include "net/fdpass.h"
 
 #include <errno.h>
@@ -12,9 +13,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include "support/sockets.h"
+#include "support/turn_loop.h"
 
 static struct loop *loop;
 static struct fdpass_collector collector;
@@ -31,11 +34,8 @@ static const struct endpoint to = {{ADDR_IPV4, {198, 51, 100, 5}}, 25};
 static int
 listen_at_path(int backlog)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = sockets_bind(path, SOCK_STREAM);
 
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(fd, backlog), 0);
 	return fd;
 }
@@ -222,27 +222,11 @@ server_that_dies_before_it_looks_loses_the_client(void **state)
 }
 
 static void
-stop(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
-run_for(int64_t ms)
-{
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, ms), 0);
-	assert_int_equal(loop_run(loop), 0);
-}
-
-static void
 waits_while_smtpd_is_busy(void **state)
 {
 	(void)state;
 	assert_int_equal(hand_over(), FDPASS_SENT);
-	run_for(30);
+	turn_loop(loop, 30);
 	assert_int_equal(taken, 0);
 	fdpass_cancel(&pass);
 	fdpass_cancel(&pass);
@@ -349,7 +333,7 @@ a_batch_is_collected_after_the_tick(void **state)
 	for (size_t i = 0; i < FDPASS_BATCH; i++)
 		take_one();
 	assert_int_equal(crowd.told, 0); /* nobody is called back from there */
-	run_for(0);
+	turn_loop(loop, 0);
 	assert_int_equal(crowd.told, FDPASS_BATCH);
 }
 
@@ -359,10 +343,10 @@ who_waits_long_is_watched(void **state)
 {
 	(void)state;
 	send_crowd(FDPASS_BATCH, on_crowd);
-	run_for(0);
+	turn_loop(loop, 0);
 	assert_int_equal(collector.fresh_count, FDPASS_BATCH);
 	assert_int_equal(crowd.pass[0].watch.wanted, 0);
-	run_for(3 * FDPASS_COLLECT_MS);
+	turn_loop(loop, 3 * FDPASS_COLLECT_MS);
 	assert_int_equal(collector.fresh_count, 0);
 	for (size_t i = 0; i < FDPASS_BATCH; i++)
 		take_one();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_mem nth_call scratch library_memory given_addr */
+/* links: fake_clock fake_mem nth_call scratch library_memory given_addr sockets turn_loop */
 #include "net/httpd.h"
 
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -25,6 +24,8 @@
 #include "support/library_memory.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
+#include "support/sockets.h"
+#include "support/turn_loop.h"
 
 /* A real loop, real sockets, and a clock by which nobody's time is up before the
  * test says so. */
@@ -63,19 +64,9 @@ on_request(
 }
 
 static void
-on_time(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
 turn(void)
 {
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, on_time);
-	assert_int_equal(loop_timer_start(&timer, TURN_MS), 0);
-	assert_int_equal(loop_run(loop), 0);
+	turn_loop(loop, TURN_MS);
 }
 
 static int
@@ -127,32 +118,10 @@ struct client {
 	bool ended;
 };
 
-static int
-call_unix(const char *where)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	memcpy(sa.sun_path, where, strlen(where));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static void
-says(struct client *c, const char *text)
-{
-	size_t n = strlen(text);
-
-	assert_int_equal(send(c->fd, text, n, MSG_NOSIGNAL), n);
-}
-
 static void
 come(struct client *c)
 {
-	*c = (struct client){.fd = call_unix(place.path)};
+	*c = (struct client){.fd = sockets_call(place.path)};
 	assert_true(c->fd >= 0);
 }
 
@@ -202,7 +171,7 @@ ask(const char *text)
 	static struct client c;
 
 	come(&c);
-	says(&c, text);
+	sockets_say(c.fd, text);
 	until_end(&c);
 	leave(&c);
 	return c.got;
@@ -431,7 +400,7 @@ test_large_answer(void **state)
 	body = large;
 	body_n = sizeof(large);
 	come(&c);
-	says(&c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	sockets_say(c.fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	/* It does not read for a while. */
 	until_asked(1);
 	for (int i = 0; i < 10; i++)
@@ -456,12 +425,12 @@ test_no_more_than_so_many(void **state)
 		turn();
 	}
 	come(&late);
-	says(&late, "GET /late HTTP/1.0\r\n\r\n");
+	sockets_say(late.fd, "GET /late HTTP/1.0\r\n\r\n");
 	for (int i = 0; i < 30; i++)
 		turn();
 	assert_int_equal(asked, 0);
 	/* The others are served as ever. */
-	says(&guests[7], "GET /seventh HTTP/1.0\r\n\r\n");
+	sockets_say(guests[7].fd, "GET /seventh HTTP/1.0\r\n\r\n");
 	until_end(&guests[7]);
 	assert_string_equal(path, "/seventh");
 	leave(&guests[7]);
@@ -487,14 +456,14 @@ test_deadline(void **state)
 	(void)state;
 	start();
 	come(&slow);
-	says(&slow, "GET / HTTP/1.0\r\nX: ");
+	sockets_say(slow.fd, "GET / HTTP/1.0\r\nX: ");
 	turn();
 	turn();
 	fake_clock_advance(HTTPD_DEADLINE_MS - 1);
 	come(&late);
 	for (int i = 0; i < 30; i++) {
 		turn();
-		says(&slow, "x");
+		sockets_say(slow.fd, "x");
 	}
 	look(&slow);
 	assert_false(slow.ended);
@@ -504,7 +473,7 @@ test_deadline(void **state)
 	assert_int_equal(asked, 0);
 	leave(&slow);
 	/* The time of others is theirs. */
-	says(&late, "GET / HTTP/1.0\r\n\r\n");
+	sockets_say(late.fd, "GET / HTTP/1.0\r\n\r\n");
 	until_end(&late);
 	assert_int_equal(asked, 1);
 	leave(&late);
@@ -518,7 +487,7 @@ test_no_descriptors(void **state)
 	(void)state;
 	start();
 	come(&c);
-	says(&c, "GET / HTTP/1.0\r\n\r\n");
+	sockets_say(c.fd, "GET / HTTP/1.0\r\n\r\n");
 	nth_call_arm(CALL_accept4, 1, EMFILE);
 	until_asked(1);
 	/* It was not called again and again. */
@@ -574,7 +543,7 @@ test_no_memory_to_answer(void **state)
 	answer = ask("GET / HTTP/1.0\r\n\r\n");
 	assert_non_null(strstr(answer, " 503 "));
 	come(&c);
-	says(&c, "GET / HTTP/1.0\r\n\r\n");
+	sockets_say(c.fd, "GET / HTTP/1.0\r\n\r\n");
 	spent = LONG_MAX;
 	until_asked(2);
 	library_memory_spend(0, spent = 0);
@@ -609,7 +578,7 @@ test_close_ends_all(void **state)
 	assert_int_equal(open_httpd(), 0);
 	/* Nobody is answered yet. */
 	come(&waiting);
-	says(&waiting, "GET / HTTP/1.0\r\n\r\n");
+	sockets_say(waiting.fd, "GET / HTTP/1.0\r\n\r\n");
 	turn();
 	assert_int_equal(asked, 0);
 	httpd_close(&httpd);
@@ -617,14 +586,14 @@ test_close_ends_all(void **state)
 	leave(&waiting);
 	start();
 	come(&reading);
-	says(&reading, "GET");
+	sockets_say(reading.fd, "GET");
 	turn();
 	turn();
 	httpd_close(&httpd);
 	until_end(&reading);
 	assert_int_equal(reading.n, 0);
 	leave(&reading);
-	assert_int_equal(call_unix(place.path), -1);
+	assert_int_equal(sockets_call(place.path), -1);
 }
 
 static struct endpoint
@@ -675,7 +644,7 @@ serves(const struct endpoint *where)
 
 	asked = 0;
 	come_by_tcp(&c, where);
-	says(&c, "GET / HTTP/1.0\r\n\r\n");
+	sockets_say(c.fd, "GET / HTTP/1.0\r\n\r\n");
 	until_end(&c);
 	leave(&c);
 	assert_int_equal(asked, 1);
@@ -740,7 +709,6 @@ adopt(int fd)
 static void
 test_adopted(void **state)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	struct endpoint e;
 	int fd;
 
@@ -755,10 +723,7 @@ test_adopted(void **state)
 	adopt(fd);
 	serves(&e);
 	httpd_close(&httpd);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_true(fd >= 0);
-	memcpy(sa.sun_path, place.path, strlen(place.path));
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	fd = sockets_bind(place.path, SOCK_STREAM);
 	assert_int_equal(listen(fd, 5), 0);
 	adopt(fd);
 	asked = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: given_addr */
+/* links: given_addr turn_loop */
 #include "net/listen.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "support/given_addr.h"
+#include "support/turn_loop.h"
 
 #define CALLERS_MAX 200
 
@@ -173,28 +174,12 @@ call(const char *text, uint16_t port)
 	return mine;
 }
 
-static void
-stop(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
-run_for(int64_t ms)
-{
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, ms), 0);
-	assert_int_equal(loop_run(loop), 0);
-}
-
 /* However late we come to them. */
 static void
 run_turns(int n)
 {
 	while (n-- > 0)
-		run_for(1);
+		turn_loop(loop, 1);
 }
 
 static void
@@ -228,7 +213,7 @@ both_ends_are_told(void **state)
 		    given_endpoint(cases[i].call, listen_where(door)->port);
 		assert_true(server.port != 0);
 		client = call(cases[i].call, server.port);
-		run_for(10);
+		turn_loop(loop, 10);
 		if (seen.arrived != 1)
 			fail_msg("%s: nobody arrived", cases[i].listen);
 		same_endpoint(&seen.client, &client);
@@ -273,7 +258,7 @@ quiet_listener_is_not_asked_twice(void **state)
 		call("127.0.0.1", listen_where(door)->port);
 		for (tries = 0; seen.arrived <= 100 + i && tries < 1000;
 		     tries++)
-			run_for(1);
+			turn_loop(loop, 1);
 	}
 	assert_int_equal(seen.arrived, 150);
 	assert_in_range(accept_calls, 50, 55);
@@ -286,10 +271,10 @@ nobody_arrives_while_stopped(void **state)
 	door_open("127.0.0.1");
 	listen_stop(door);
 	call("127.0.0.1", listen_where(door)->port);
-	run_for(20);
+	turn_loop(loop, 20);
 	assert_int_equal(seen.arrived, 0);
 	assert_int_equal(listen_start(door, &ops, &seen), 0);
-	run_for(20);
+	turn_loop(loop, 20);
 	assert_int_equal(seen.arrived, 1);
 }
 
@@ -303,11 +288,11 @@ stopping_or_freeing_in_a_burst(void **state)
 	for (i = 0; i < 5; i++)
 		call("127.0.0.1", listen_where(door)->port);
 	seen.then = THEN_STOP;
-	run_for(20);
+	turn_loop(loop, 20);
 	assert_int_equal(seen.arrived, 1);
 	seen.then = THEN_FREE;
 	assert_int_equal(listen_start(door, &ops, &seen), 0);
-	run_for(20);
+	turn_loop(loop, 20);
 	assert_int_equal(seen.arrived, 2);
 	assert_null(door);
 }
@@ -342,7 +327,7 @@ errors_are_told_apart(void **state)
 		door_open("127.0.0.1");
 		call("127.0.0.1", listen_where(door)->port);
 		accept_fails(cases[i].error, 1);
-		run_for(20);
+		turn_loop(loop, 20);
 		if (seen.troubles != cases[i].troubles ||
 		    seen.pauses != cases[i].pauses ||
 		    (seen.troubles > 0 && seen.error != cases[i].error) ||
@@ -360,12 +345,12 @@ shortage_pauses_and_goes_on(void **state)
 	door_open("127.0.0.1");
 	call("127.0.0.1", listen_where(door)->port);
 	accept_fails(EMFILE, 2);
-	run_for(LISTEN_PAUSE_MS / 2);
+	turn_loop(loop, LISTEN_PAUSE_MS / 2);
 	assert_int_equal(seen.pauses, 1); /* no spinning */
-	run_for(LISTEN_PAUSE_MS);
+	turn_loop(loop, LISTEN_PAUSE_MS);
 	assert_int_equal(seen.pauses, 2);
 	assert_int_equal(seen.arrived, 0);
-	run_for(LISTEN_PAUSE_MS);
+	turn_loop(loop, LISTEN_PAUSE_MS);
 	assert_int_equal(seen.pauses, 2);
 	assert_int_equal(seen.arrived, 1);
 }
@@ -379,7 +364,7 @@ shortage_is_cured_at_once(void **state)
 	call("127.0.0.1", listen_where(door)->port);
 	accept_fails(EMFILE, 3);
 	seen.spare = 3;
-	run_for(LISTEN_PAUSE_MS / 2);
+	turn_loop(loop, LISTEN_PAUSE_MS / 2);
 	assert_int_equal(seen.exhausted, 3);
 	assert_int_equal(seen.troubles, 3);
 	assert_int_equal(seen.pauses, 0);
@@ -396,11 +381,11 @@ shortage_of_memory_rests(void **state)
 	call("127.0.0.1", listen_where(door)->port);
 	accept_fails(ENOMEM, 1);
 	seen.spare = 1;
-	run_for(LISTEN_PAUSE_MS / 2);
+	turn_loop(loop, LISTEN_PAUSE_MS / 2);
 	assert_int_equal(seen.exhausted, 1);
 	assert_int_equal(seen.pauses, 1);
 	assert_int_equal(seen.arrived, 0);
-	run_for(LISTEN_PAUSE_MS);
+	turn_loop(loop, LISTEN_PAUSE_MS);
 	assert_int_equal(seen.arrived, 1);
 }
 
@@ -424,14 +409,14 @@ stopping_or_freeing_while_paused(void **state)
 	door_open("127.0.0.1");
 	call("127.0.0.1", listen_where(door)->port);
 	accept_fails(EMFILE, 2);
-	run_for(10);
+	turn_loop(loop, 10);
 	listen_stop(door);
-	run_for(LISTEN_PAUSE_MS + 20);
+	turn_loop(loop, LISTEN_PAUSE_MS + 20);
 	assert_int_equal(seen.pauses, 1);
 	assert_int_equal(seen.arrived, 0);
 	seen.then = THEN_FREE;
 	assert_int_equal(listen_start(door, &ops, &seen), 0);
-	run_for(LISTEN_PAUSE_MS + 20);
+	turn_loop(loop, LISTEN_PAUSE_MS + 20);
 	assert_int_equal(seen.pauses, 2);
 	assert_null(door);
 	assert_int_equal(seen.arrived, 0);
@@ -508,7 +493,7 @@ adopted_socket_gets_what_it_lacks(void **state)
 	/* A backlog of 1 would make these wait for ever. */
 	for (i = 0; i < 20; i++)
 		call("127.0.0.1", listen_where(door)->port);
-	run_for(20);
+	turn_loop(loop, 20);
 	assert_int_equal(seen.arrived, 20);
 	assert_int_equal(seen.keepalive, 1);
 }
@@ -525,7 +510,7 @@ mapped_addresses_become_ipv4(void **state)
 	assert_non_null(door);
 	assert_int_equal(listen_start(door, &ops, &seen), 0);
 	client = call("127.0.0.1", listen_where(door)->port);
-	run_for(20);
+	turn_loop(loop, 20);
 	assert_int_equal(seen.arrived, 1);
 	assert_int_equal(seen.server.addr.family, ADDR_IPV4);
 	same_endpoint(&seen.client, &client);

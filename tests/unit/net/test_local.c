@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: sockets turn_loop */
 #include "net/local.h"
 
 #include <errno.h>
@@ -10,9 +11,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include "support/sockets.h"
+#include "support/turn_loop.h"
 
 /* A real loop and real sockets, in a directory of its own. */
 
@@ -51,56 +54,11 @@ on_gone(struct local_client *c, void *arg)
 
 static const struct local_ops ops = {.asked = on_asked, .gone = on_gone};
 
-static void
-on_time(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
 /* Let the loop turn for a moment. */
 static void
 turn(void)
 {
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, on_time);
-	assert_int_equal(loop_timer_start(&timer, 20), 0);
-	assert_int_equal(loop_run(loop), 0);
-}
-
-static int
-call(void)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	memcpy(sa.sun_path, path, strlen(path));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static void
-says(int fd, const char *text)
-{
-	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
-}
-
-/* The whole answer up to its end. */
-static void
-hears(int fd, const char *text)
-{
-	char got[256];
-	ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
-
-	assert_true(n >= 0);
-	got[n] = '\0';
-	assert_string_equal(got, text);
-	if (n > 0)
-		assert_int_equal(recv(fd, got, sizeof(got), 0), 0);
-	close(fd);
+	turn_loop(loop, 20);
 }
 
 static struct local *
@@ -140,17 +98,17 @@ tear_down(void **state)
 static void
 test_question_and_answer(void **state)
 {
-	int fd = call();
+	int fd = sockets_call(path);
 
 	(void)state;
 	turn();
-	says(fd, "who is ");
+	sockets_say(fd, "who is ");
 	turn();
 	assert_int_equal(asked, 0);
-	says(fd, "there\r\nand more");
+	sockets_say(fd, "there\r\nand more");
 	turn();
 	assert_string_equal(heard, "who is there");
-	hears(fd, "yes");
+	sockets_hear_last(fd, "yes");
 	assert_int_equal(asked, 1);
 	assert_int_equal(gone, 0);
 }
@@ -158,17 +116,17 @@ test_question_and_answer(void **state)
 static void
 test_answer_later(void **state)
 {
-	int fd = call();
+	int fd = sockets_call(path);
 
 	(void)state;
 	answer = NULL;
-	says(fd, "\n");
+	sockets_say(fd, "\n");
 	turn();
 	assert_non_null(waiting);
 	assert_int_equal(local_client_peer(waiting)->uid, getuid());
 	assert_int_equal(local_client_peer(waiting)->pid, getpid());
 	local_answer(waiting, "late", 4);
-	hears(fd, "late");
+	sockets_hear_last(fd, "late");
 	turn();
 	assert_int_equal(gone, 0);
 }
@@ -176,18 +134,18 @@ test_answer_later(void **state)
 static void
 test_close_tells_those_who_wait(void **state)
 {
-	int reading = call(), thinking = call();
+	int reading = sockets_call(path), thinking = sockets_call(path);
 
 	(void)state;
 	answer = NULL;
-	says(thinking, "x\n");
+	sockets_say(thinking, "x\n");
 	turn();
 	assert_non_null(waiting);
 	local_close(&local);
 	assert_int_equal(gone, 1);
-	hears(reading, "");
-	hears(thinking, "");
-	assert_int_equal(call(), -1);
+	sockets_hear_last(reading, "");
+	sockets_hear_last(thinking, "");
+	assert_int_equal(sockets_call(path), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 }
 
@@ -195,46 +153,46 @@ static void
 test_too_long_a_line(void **state)
 {
 	char text[LOCAL_REQUEST_MAX + 1];
-	int fd = call();
+	int fd = sockets_call(path);
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	text[LOCAL_REQUEST_MAX] = '\0';
-	says(fd, text);
+	sockets_say(fd, text);
 	turn();
 	turn();
-	hears(fd, "");
+	sockets_hear_last(fd, "");
 	assert_int_equal(asked, 0);
 	/* With its newline it is just a line. */
 	text[LOCAL_REQUEST_MAX - 1] = '\n';
-	fd = call();
-	says(fd, text);
+	fd = sockets_call(path);
+	sockets_say(fd, text);
 	turn();
 	turn();
-	hears(fd, "yes");
+	sockets_hear_last(fd, "yes");
 	assert_int_equal(strlen(heard), LOCAL_REQUEST_MAX - 1);
 }
 
 static void
 test_one_that_leaves(void **state)
 {
-	int fd = call();
+	int fd = sockets_call(path);
 
 	(void)state;
-	says(fd, "half");
+	sockets_say(fd, "half");
 	turn();
 	close(fd);
 	turn();
 	/* One that leaves early does not spoil the answer. */
-	fd = call();
-	says(fd, "whole\n");
+	fd = sockets_call(path);
+	sockets_say(fd, "whole\n");
 	close(fd);
 	turn();
 	assert_int_equal(asked, 1);
-	fd = call();
-	says(fd, "again\n");
+	fd = sockets_call(path);
+	sockets_say(fd, "again\n");
 	turn();
-	hears(fd, "yes");
+	sockets_hear_last(fd, "yes");
 }
 
 static void
@@ -244,17 +202,17 @@ test_no_more_than_so_many(void **state)
 
 	(void)state;
 	for (int i = 0; i < LOCAL_CLIENTS_MAX; i++)
-		fd[i] = call();
+		fd[i] = sockets_call(path);
 	turn();
-	late = call();
+	late = sockets_call(path);
 	assert_true(late >= 0);
-	says(late, "me too\n");
+	sockets_say(late, "me too\n");
 	turn();
 	assert_int_equal(asked, 0);
 	close(fd[3]);
 	turn();
 	assert_int_equal(asked, 1);
-	hears(late, "yes");
+	sockets_hear_last(late, "yes");
 	for (int i = 0; i < LOCAL_CLIENTS_MAX; i++)
 		if (i != 3)
 			close(fd[i]);
@@ -267,13 +225,13 @@ test_slow_reader(void **state)
 	char part[4096];
 	size_t total = 0;
 	ssize_t n;
-	int fd = call();
+	int fd = sockets_call(path);
 
 	(void)state;
 	memset(big, 'b', sizeof(big));
 	answer = big;
 	answer_n = sizeof(big);
-	says(fd, "all\n");
+	sockets_say(fd, "all\n");
 	turn();
 	for (;;) {
 		while ((n = recv(fd, part, sizeof(part), 0)) > 0)
@@ -287,10 +245,10 @@ test_slow_reader(void **state)
 	/* More than may wait for anybody. */
 	answer_n = LOCAL_OUTPUT_MAX + 1;
 	answer = calloc(1, answer_n);
-	fd = call();
-	says(fd, "more\n");
+	fd = sockets_call(path);
+	sockets_say(fd, "more\n");
 	turn();
-	hears(fd, "");
+	sockets_hear_last(fd, "");
 	free((void *)(uintptr_t)answer);
 }
 
@@ -316,10 +274,10 @@ test_mode_and_takeover(void **state)
 	second = opened(&why);
 	assert_non_null(second);
 	assert_int_equal(local_start(second, loop, &ops, &local), 0);
-	fd = call();
-	says(fd, "second\n");
+	fd = sockets_call(path);
+	sockets_say(fd, "second\n");
 	turn();
-	hears(fd, "yes");
+	sockets_hear_last(fd, "yes");
 	local_close(&second);
 }
 

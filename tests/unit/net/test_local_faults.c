@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_mem nth_call scratch */
+/* links: fake_mem nth_call scratch sockets */
 #include "net/local.h"
 
 #include <errno.h>
@@ -13,13 +13,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "support/fake_mem.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
+#include "support/sockets.h"
 
 /* What comes to its end, or cannot be: real sockets, under a loop that turns when
  * the test says so and whose time is the test's. */
@@ -256,30 +256,14 @@ tear_down(void **state)
 	return timers() == 0 && fake_mem_live() == 0 ? 0 : -1;
 }
 
-static int
-reach(int fd, const char *path)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-
-	assert_true(fd >= 0 && strlen(path) < sizeof(sa.sun_path));
-	memcpy(sa.sun_path, path, strlen(path));
-	return connect(fd, (struct sockaddr *)&sa, sizeof(sa));
-}
-
+/* Somebody is there. */
 static int
 call(void)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int fd = sockets_call(scratch_path(&scratch, "control"));
 
-	assert_int_equal(reach(fd, scratch_path(&scratch, "control")), 0);
+	assert_true(fd >= 0);
 	return fd;
-}
-
-static void
-says(int fd, const char *text)
-{
-	assert_int_equal(
-	    send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
 static bool
@@ -288,21 +272,6 @@ is_open(int fd)
 	char c;
 
 	return recv(fd, &c, 1, MSG_PEEK) < 0 && errno == EAGAIN;
-}
-
-/* All there is up to the end, which is there. */
-static void
-hears(int fd, const char *text)
-{
-	char got[64];
-	ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
-
-	assert_true(n >= 0);
-	got[n] = '\0';
-	assert_string_equal(got, text);
-	if (n > 0)
-		assert_int_equal(recv(fd, got, sizeof(got), 0), 0);
-	close(fd);
 }
 
 /* The end, and nothing before it; what was not read is a reset. */
@@ -322,10 +291,10 @@ assert_serves(void)
 {
 	int fd = call(), before = asked;
 
-	says(fd, "?\n");
+	sockets_say(fd, "?\n");
 	turn();
 	assert_int_equal(asked, before + 1);
-	hears(fd, "yes");
+	sockets_hear_last(fd, "yes");
 }
 
 /* --- deadlines -------------------------------------------------------------------- */
@@ -337,17 +306,17 @@ test_who_does_not_ask(void **state)
 
 	(void)state;
 	turn();
-	says(slow, "half a li");
+	sockets_say(slow, "half a li");
 	turn();
 	pass_time(LOCAL_REQUEST_MS - 1);
 	/* Each byte more is no more time. */
-	says(slow, "n");
+	sockets_say(slow, "n");
 	turn();
 	assert_true(is_open(silent));
 	assert_true(is_open(slow));
 	pass_time(1);
-	hears(silent, "");
-	hears(slow, "");
+	sockets_hear_last(silent, "");
+	sockets_hear_last(slow, "");
 	assert_int_equal(asked, 0);
 	assert_int_equal(gone, 0);
 	assert_serves();
@@ -360,14 +329,14 @@ test_owner_who_does_not_answer(void **state)
 
 	(void)state;
 	answer = NULL;
-	says(fd, "?\n");
+	sockets_say(fd, "?\n");
 	turn();
 	assert_non_null(waiting);
 	pass_time(LOCAL_THINK_MS - 1);
 	assert_int_equal(gone, 0);
 	pass_time(1);
 	assert_int_equal(gone, 1);
-	hears(fd, "");
+	sockets_hear_last(fd, "");
 	answer = "yes";
 	assert_serves();
 }
@@ -383,7 +352,7 @@ test_who_does_not_listen(void **state)
 	(void)state;
 	answer = big;
 	answer_n = sizeof(big);
-	says(fd, "all\n");
+	sockets_say(fd, "all\n");
 	turn();
 	assert_int_equal(asked, 1);
 	pass_time(LOCAL_OUTPUT_MS - 1);
@@ -412,7 +381,7 @@ test_who_talks_on(void **state)
 
 	(void)state;
 	answer = NULL;
-	says(fd, "?\n");
+	sockets_say(fd, "?\n");
 	turn();
 	memset(talk, 't', sizeof(talk));
 	while (send(fd, talk, sizeof(talk), MSG_NOSIGNAL) > 0)
@@ -441,7 +410,7 @@ test_no_descriptor(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(lasting) / sizeof(*lasting); i++) {
 		fd = call();
-		says(fd, "?\n");
+		sockets_say(fd, "?\n");
 		nth_call_arm(CALL_accept4, 1, lasting[i]);
 		assert_int_equal(tick(), 1);
 		assert_int_equal(nth_call_disarm(), 1);
@@ -451,7 +420,7 @@ test_no_descriptor(void **state)
 		assert_int_equal(tick(), 0);
 		pass_time(1);
 		turn();
-		hears(fd, "yes");
+		sockets_hear_last(fd, "yes");
 	}
 }
 
@@ -475,11 +444,11 @@ test_calls_that_were_nothing(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		fd = call();
-		says(fd, "?\n");
+		sockets_say(fd, "?\n");
 		nth_call_arm(cases[i].call, 1, cases[i].error);
 		turn();
 		assert_true(nth_call_disarm() > 1);
-		hears(fd, "yes");
+		sockets_hear_last(fd, "yes");
 		assert_int_equal(asked, i + 1);
 	}
 }
@@ -501,7 +470,7 @@ test_client_is_lost(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		asked = 0;
 		fd = call();
-		says(fd, "?\n");
+		sockets_say(fd, "?\n");
 		nth_call_arm(cases[i].call, 1, cases[i].error);
 		turn();
 		assert_true(nth_call_disarm() > 0);
@@ -535,7 +504,7 @@ test_each_part_fails_once(void **state)
 				*faults[i] = (struct fake_fault){
 				    .armed = true, .at = ++at};
 				fd = call();
-				says(fd, "?\n");
+				sockets_say(fd, "?\n");
 				turn();
 				while (recv(fd, got, sizeof(got), 0) > 0)
 					;
@@ -565,7 +534,7 @@ test_no_watch_for_the_listener(void **state)
 		fd[i] = call();
 	turn();
 	late = call();
-	says(late, "?\n");
+	sockets_say(late, "?\n");
 	turn();
 	close(fd[0]);
 	loop.watches = (struct fake_fault){.armed = true, .at = 1};
@@ -575,7 +544,7 @@ test_no_watch_for_the_listener(void **state)
 	assert_int_equal(asked, 0);
 	pass_time(1000);
 	turn();
-	hears(late, "yes");
+	sockets_hear_last(late, "yes");
 	for (size_t i = 1; i < LOCAL_CLIENTS_MAX; i++)
 		close(fd[i]);
 	turn();
@@ -614,11 +583,11 @@ test_adopt(void **state)
 	mine = local_bind(&o, &why);
 	l = local_adopt(mine, &why);
 	assert_int_equal(local_start(l, &loop, &ops, &local), 0);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(reach(fd, path), 0);
-	says(fd, "?\n");
+	fd = sockets_call(path);
+	assert_true(fd >= 0);
+	sockets_say(fd, "?\n");
 	turn();
-	hears(fd, "yes");
+	sockets_hear_last(fd, "yes");
 	local_close(&l);
 }
 
@@ -689,17 +658,12 @@ static void
 test_somebody_is_busy(void **state)
 {
 	const char *path = scratch_path(&scratch, "busy");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int server = socket(AF_UNIX, SOCK_STREAM, 0), fd[8], n = 0;
+	int server = sockets_bind(path, SOCK_STREAM), fd[8], n = 0;
 
 	(void)state;
-	memcpy(sa.sun_path, path, strlen(path));
-	assert_int_equal(bind(server, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(server, 0), 0);
-	do {
-		assert_true(n < 8);
-		fd[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	} while (reach(fd[n++], path) == 0);
+	while ((fd[n] = sockets_call(path)) >= 0)
+		assert_true(++n < 8);
 	assert_null(open_at(path));
 	assert_int_equal(errno, EADDRINUSE);
 	assert_non_null(strstr(why.text, "cannot take it over"));

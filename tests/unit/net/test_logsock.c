@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_clock fake_mem nth_call */
+/* links: fake_clock fake_mem nth_call sockets turn_loop */
 #include "net/logsock.h"
 
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -21,27 +20,19 @@
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
 #include "support/nth_call.h"
+#include "support/sockets.h"
+#include "support/turn_loop.h"
 
 #define RETRY_MS 1000 /* as in logsock.c */
 
 static char directory[] = "/tmp/logsock.XXXXXX";
 static char path[64], other_path[64];
+enum { READER = SOCK_DGRAM | SOCK_NONBLOCK };
+
 static struct loop *loop;
 static struct logsock *l;
 static int reader = -1;
 static char got[8192]; /* the last datagram */
-
-static int
-reader_at(const char *where)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", where);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	return fd;
-}
 
 static void
 reader_stop(void)
@@ -127,7 +118,7 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/log", directory);
 	snprintf(other_path, sizeof(other_path), "%s/other", directory);
 	loop = loop_new();
-	reader = reader_at(path);
+	reader = sockets_bind(path, READER);
 	return loop == NULL ? -1 : 0;
 }
 
@@ -141,22 +132,6 @@ teardown(void **state)
 	loop_free(&loop);
 	assert_int_equal(fake_mem_live(), 0);
 	return 0;
-}
-
-static void
-stop(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
-run_for(int64_t ms)
-{
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, ms), 0);
-	assert_int_equal(loop_run(loop), 0);
 }
 
 /* --- framing ------------------------------------------------------------- */
@@ -261,7 +236,7 @@ burst_waits_and_keeps_its_order(void **state)
 	assert_int_equal(logsock_attach(l, loop), 0);
 	for (i = 0; i < 1000; i++)
 		say_number(i);
-	for (n = 0; n < 1000; run_for(1)) {
+	for (n = 0; n < 1000; turn_loop(loop, 1)) {
 		while (next_line()) {
 			char want[32];
 
@@ -292,7 +267,7 @@ burst_before_the_loop_waits_too(void **state)
 		n++;
 	assert_int_equal(logsock_attach(l, loop), 0);
 	while (n < 51) {
-		run_for(1);
+		turn_loop(loop, 1);
 		while (next_line())
 			n++;
 	}
@@ -321,7 +296,7 @@ waiting_costs_nothing(void **state)
 	for (i = 0; i < 1000; i++)
 		say_number(i);
 	before = cpu_ms();
-	run_for(300);
+	turn_loop(loop, 300);
 	assert_true(cpu_ms() - before < 100);
 }
 
@@ -344,7 +319,7 @@ lost_lines_are_counted_and_told(void **state)
 	assert_in_range(lost, 300, 600);
 	snprintf(
 	    want, sizeof(want), "warning: %d log lines were lost", (int)lost);
-	for (i = 0; i < 2000 && reports == 0; i++, run_for(1)) {
+	for (i = 0; i < 2000 && reports == 0; i++, turn_loop(loop, 1)) {
 		while (next_line()) {
 			if (strstr(got, want) != NULL) {
 				assert_memory_equal(got, "<20>", 4);
@@ -384,12 +359,12 @@ report_stands_where_the_lines_are_missing(void **state)
 
 		snprintf(want, sizeof(want), ": line %d", i);
 		if (!next_line()) {
-			run_for(1);
+			turn_loop(loop, 1);
 			assert_true(next_line());
 		}
 		assert_true(got_ends_with(want));
 	}
-	run_for(1);
+	turn_loop(loop, 1);
 	assert_true(next_line());
 	assert_non_null(strstr(got, "warning: 2 log lines were lost"));
 	next_line_is(": found");
@@ -406,7 +381,7 @@ restarted_daemon_is_found_at_once(void **state)
 	next_line_is(": one");
 	fake_clock_advance(RETRY_MS);
 	reader_stop();
-	reader = reader_at(path);
+	reader = sockets_bind(path, READER);
 	say("two");
 	next_line_is(": two");
 }
@@ -421,7 +396,7 @@ connecting_is_tried_once_a_second(void **state)
 	open_log(LOGSOCK_SYSLOG); /* tries, in vain */
 	for (i = 0; i < 3; i++)
 		say_number(i);
-	reader = reader_at(path);
+	reader = sockets_bind(path, READER);
 	fake_clock_advance(RETRY_MS - 1);
 	say("3");
 	assert_false(next_line());
@@ -450,10 +425,10 @@ loop_reconnects_by_itself(void **state)
 	say("b");
 	fake_clock_advance(RETRY_MS); /* by the time that the timer fires */
 	before = cpu_ms();
-	run_for(RETRY_MS / 4);
+	turn_loop(loop, RETRY_MS / 4);
 	assert_true(cpu_ms() - before < 100);
-	reader = reader_at(path);
-	run_for(RETRY_MS);
+	reader = sockets_bind(path, READER);
+	turn_loop(loop, RETRY_MS);
 	next_line_is(": b");
 	assert_int_equal(logsock_drops(l), 0);
 }
@@ -470,7 +445,7 @@ another_path_is_used_from_now_on(void **state)
 	next_line_is(": a"); /* the connection stays */
 	fake_clock_advance(RETRY_MS);
 	old = reader;
-	reader = reader_at(other_path);
+	reader = sockets_bind(other_path, READER);
 	close(old);
 	say("b");
 	next_line_is(": b");
@@ -507,7 +482,7 @@ drain_as_child(int said, int read_before)
 	say("child");
 	snprintf(want, sizeof(want), "[%ld]: child", (long)getpid());
 	for (int turns = 0; turns < 1000 && n <= said; turns++) {
-		run_for(1);
+		turn_loop(loop, 1);
 		for (; next_line(); n++)
 			continue;
 	}
@@ -665,7 +640,7 @@ end_does_not_wait_for_ever(void **state)
 	/* A reader that is gone is not waited for at all. */
 	reader_stop();
 	logsock_finish(l, 30000);
-	reader = reader_at(path);
+	reader = sockets_bind(path, READER);
 }
 
 /* --- stderr -------------------------------------------------------------- */
@@ -699,7 +674,7 @@ stderr_gets_whole_lines_without_blocking(void **state)
 		for (at = 0; at < n; at++)
 			lines += in[at] == 'm';
 		say("x"); /* something to read for sure */
-		run_for(25);
+		turn_loop(loop, 25);
 	}
 	logsock_free(&l);
 	dup2(saved, STDERR_FILENO); /* it was not closed */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_mem */
+/* links: fake_mem turn_loop */
 #include "net/stream.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "support/fake_mem.h"
+#include "support/turn_loop.h"
 
 #define INPUT_MAX 32
 
@@ -128,21 +129,11 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-stop(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
 /* Long enough for loopback; what must not happen has time to happen. */
 static void
 run_a_while(void)
 {
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, 30), 0);
-	assert_int_equal(loop_run(loop), 0);
+	turn_loop(loop, 30);
 }
 
 static void

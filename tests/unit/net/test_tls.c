@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_mem tls_files */
+/* links: fake_mem tls_files turn_loop */
 #include "net/tls.h"
 
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "net/stream.h"
 #include "support/fake_mem.h"
 #include "support/tls_files.h"
+#include "support/turn_loop.h"
 
 /* A stream that speaks TLS with OpenSSL's own client over a socket pair. The
  * client's bytes pass through this file, so that they can be dribbled. */
@@ -169,28 +170,12 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-stop(struct loop_timer *timer)
-{
-	loop_stop(timer->loop);
-}
-
-static void
-turn(int ms)
-{
-	struct loop_timer timer;
-
-	loop_timer_init(&timer, loop, stop);
-	assert_int_equal(loop_timer_start(&timer, ms), 0);
-	assert_int_equal(loop_run(loop), 0);
-}
-
 /* A turn of the loop for each millisecond, however late we come to it. */
 static void
 tick(int ms)
 {
-	for (turn(0); ms > 0; ms--)
-		turn(1);
+	for (turn_loop(loop, 0); ms > 0; ms--)
+		turn_loop(loop, 1);
 }
 
 /* Carry up to one chunk each way; true when anything was carried. */

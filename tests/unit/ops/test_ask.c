@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: nth_call scratch */
+/* links: nth_call scratch sockets */
 #include "ops/ask.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include "base/must.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
+#include "support/sockets.h"
 
 /* A daemon that hears one question in a thread of its own, and says what it was
  * told to say. */
@@ -56,13 +57,10 @@ tear_down(void **state)
 static int
 listen_at(const char *at)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd;
 
-	assert_true(fd >= 0 && strlen(at) < sizeof(sa.sun_path));
-	memcpy(sa.sun_path, at, strlen(at));
 	(void)unlink(at);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	fd = sockets_bind(at, SOCK_STREAM | SOCK_CLOEXEC);
 	assert_int_equal(listen(fd, 1), 0);
 	return fd;
 }
