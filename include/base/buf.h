@@ -8,19 +8,21 @@
 #ifndef DOORBELL_BASE_BUF_H
 #define DOORBELL_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/text.h"
 
-#define BUF_MAX (UINT32_MAX - 1) /* no buffer has more */
+#define BUF_MAX ((UINT32_MAX >> 1) - 1) /* no buffer has more */
 
 /* Each session has half a dozen of them: small is good. */
 struct buf {
-	char *p;      /* NULL until something is stored */
-	size_t n;     /* bytes used */
-	uint32_t cap; /* bytes allocated */
-	uint32_t max; /* never grows past this */
+	char *p;           /* NULL until something is stored */
+	size_t n;          /* bytes used */
+	uint32_t cap : 31; /* bytes allocated */
+	uint32_t lost : 1; /* see buf_is_whole() */
+	uint32_t max;      /* never grows past this */
 };
 
 /* A `max` of more than BUF_MAX is as good as that. */
@@ -45,6 +47,10 @@ int buf_printf(struct buf *b, const char *format, ...)
 char *buf_reserve(struct buf *b, size_t n);
 /* Drop `n` bytes from the front. */
 void buf_consume(struct buf *b, size_t n);
+
+/* Nothing that was to be added since it was empty is missing: for who writes
+ * much in small pieces, and looks once at the end. */
+bool buf_is_whole(const struct buf *b);
 
 struct span buf_span(const struct buf *b);
 /* NUL-terminated view, valid until the next change; NULL when there is no

@@ -13,6 +13,7 @@
  * has one byte to spare, which is where buf_str() puts its NUL. */
 
 #define FIRST_CAP_BYTES 24 /* what the smallest piece of the heap holds */
+#define CAP_BITS (UINT32_MAX >> 1)
 
 static uint32_t
 ceiling(size_t max)
@@ -38,7 +39,7 @@ buf_borrow(struct buf *b, char *room, size_t size)
 {
 	must(size > 0 && size <= BUF_MAX);
 	*b = (struct buf){
-	    .p = room, .cap = (uint32_t)size, .max = (uint32_t)size - 1};
+	    .p = room, .cap = size & CAP_BITS, .max = (uint32_t)size - 1};
 }
 
 void
@@ -52,6 +53,7 @@ void
 buf_reset(struct buf *b)
 {
 	b->n = 0;
+	b->lost = false;
 }
 
 /* Double, to make many small additions cheap, but never above max + 1. At first
@@ -75,6 +77,7 @@ buf_reserve(struct buf *b, size_t n)
 	char *p;
 
 	if (n > b->max - b->n) {
+		b->lost = true;
 		errno = EMSGSIZE;
 		return NULL;
 	}
@@ -82,10 +85,12 @@ buf_reserve(struct buf *b, size_t n)
 	if (need > b->cap) {
 		cap = next_cap(b, need);
 		p = mem_resize(b->p, cap, 1);
-		if (p == NULL)
+		if (p == NULL) {
+			b->lost = true;
 			return NULL;
+		}
 		b->p = p;
-		b->cap = cap;
+		b->cap = cap & CAP_BITS;
 	}
 	return b->p + b->n;
 }
@@ -126,6 +131,7 @@ buf_printf(struct buf *b, const char *format, ...)
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	if (n < 0) {
+		b->lost = true;
 		errno = EMSGSIZE;
 		return -1;
 	}
@@ -146,6 +152,12 @@ buf_consume(struct buf *b, size_t n)
 	b->n -= n;
 	if (n > 0 && b->n > 0)
 		memmove(b->p, b->p + n, b->n);
+}
+
+bool
+buf_is_whole(const struct buf *b)
+{
+	return !b->lost;
 }
 
 struct span

@@ -385,5 +385,5 @@ page_write(const struct page_facts *f, struct buf *out)
 	put_worst(screen, out);
 	say(out, "</main>\n");
 	put_foot(out);
-	return buf_reserve(out, 1) != NULL ? 0 : -1;
+	return buf_is_whole(out) ? 0 : -1;
 }

@@ -486,7 +486,6 @@ report_page(const struct report *r, struct buf *out)
 	mem_free(p.name);
 	mem_free((void *)p.label);
 	mem_free(p.value);
-	if (rc < 0)
-		return -1;
-	return buf_add_str(out, "</body></html>\n");
+	(void)buf_add_str(out, "</body></html>\n");
+	return rc == 0 && buf_is_whole(out) ? 0 : -1;
 }

@@ -389,5 +389,5 @@ report_text(const struct report *r, struct buf *out)
 		add_visits(r, out);
 	else
 		say(out, "nobody came in this time\n");
-	return buf_reserve(out, 1) != NULL ? 0 : -1;
+	return buf_is_whole(out) ? 0 : -1;
 }

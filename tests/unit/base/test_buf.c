@@ -229,6 +229,43 @@ test_borrowed(void **state)
 	fake_mem_heal();
 }
 
+/* What fits behind a piece that is missing does not hide that. */
+static void
+test_whole(void **state)
+{
+	struct buf b;
+	char room[4];
+
+	(void)state;
+	buf_init(&b, 40);
+	assert_true(buf_is_whole(&b));
+	assert_int_equal(buf_printf(&b, "%039d", 1), 0);
+	assert_true(buf_is_whole(&b));
+	assert_int_equal(buf_add_str(&b, "23"), -1);
+	assert_int_equal(buf_add_str(&b, "4"), 0);
+	assert_false(buf_is_whole(&b));
+	buf_consume(&b, 40);
+	assert_false(buf_is_whole(&b));
+	buf_reset(&b);
+	assert_true(buf_is_whole(&b));
+	assert_int_equal(b.max, 40);
+	assert_int_equal(buf_printf(&b, "%041d", 1), -1);
+	assert_false(buf_is_whole(&b));
+	buf_clear(&b);
+	assert_true(buf_is_whole(&b));
+	fake_mem_fail_after(0);
+	assert_int_equal(buf_add_char(&b, 'x'), -1);
+	fake_mem_heal();
+	assert_int_equal(buf_add_char(&b, 'y'), 0);
+	assert_false(buf_is_whole(&b));
+	buf_clear(&b);
+	buf_borrow(&b, room, sizeof(room));
+	assert_int_equal(buf_add_str(&b, "abc"), 0);
+	assert_true(buf_is_whole(&b));
+	assert_null(buf_reserve(&b, 1));
+	assert_false(buf_is_whole(&b));
+}
+
 int
 main(void)
 {
@@ -243,6 +280,7 @@ main(void)
 	    cmocka_unit_test(test_consume_too_much),
 	    cmocka_unit_test(test_no_memory),
 	    cmocka_unit_test(test_borrowed),
+	    cmocka_unit_test(test_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

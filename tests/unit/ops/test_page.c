@@ -3,6 +3,7 @@
 /* links: fake_clock fake_loop fake_mem fake_resolver html_check */
 #include "ops/page.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -461,6 +462,50 @@ test_worst(void **state)
 	LACKS("Nobody, of late.");
 }
 
+/* --- when not all of it can be there ---------------------------------------- */
+
+/* A piece that is missing is told, whatever has fitted behind it. */
+static void
+test_no_room(void **state)
+{
+	struct world *w = *state;
+	size_t whole = strlen(page_of(w)), max;
+	struct buf small;
+
+	for (max = 0; max <= whole; max += max + 600 < whole ? 499 : 1) {
+		buf_init(&small, max);
+		errno = 0;
+		if (page_write(&w->facts, &small) != (max < whole ? -1 : 0))
+			fail_msg("%zu bytes of %zu", max, whole);
+		assert_int_equal(errno, max < whole ? EMSGSIZE : 0);
+		buf_clear(&small);
+	}
+}
+
+/* Each allocation fails once, and then each with all that follow. */
+static void
+test_no_memory(void **state)
+{
+	struct world *w = *state;
+	size_t whole = strlen(page_of(w));
+	struct buf out;
+	unsigned n;
+	int rc;
+
+	for (int for_good = 0; for_good <= 1; for_good++)
+		for (n = 1, rc = -1; rc < 0; n++) {
+			buf_init(&out, PAGE_MAX);
+			fake_mem_fault = (struct fake_fault){
+			    .armed = true, .lasting = for_good, .at = n};
+			rc = page_write(&w->facts, &out);
+			fake_mem_fault = (struct fake_fault){0};
+			if (rc == 0)
+				assert_int_equal(out.n, whole);
+			buf_clear(&out);
+			assert_true(n < 100);
+		}
+}
+
 int
 main(void)
 {
@@ -477,6 +522,8 @@ main(void)
 	    TEST(test_lists),
 	    TEST(test_names_of_lists),
 	    TEST(test_worst),
+	    TEST(test_no_room),
+	    TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

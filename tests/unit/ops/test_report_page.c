@@ -3,6 +3,7 @@
 /* links: fake_mem html_check */
 #include "ops/report_page.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -577,6 +578,84 @@ test_pressure(void **state)
 	LACKS("Nobody was.");
 }
 
+/* --- when not all of it can be there ---------------------------------------- */
+
+static struct report *
+rich_report(struct fixture *f)
+{
+	struct report *r;
+
+	begin_lists();
+	add_list("a.test", 30, 1);
+	add_list("b.test", 20, 1);
+	totals.figure[FIGURE_NEW] = 10;
+	totals.figure[FIGURE_WAITS] = 10;
+	totals.figure[FIGURE_HANGUPS_EARLY] = 10;
+	totals.figure[FIGURE_BURST] = 10;
+	totals.figure[FIGURE_SHED] = 10;
+	for (int day = 0; day < 5; day++)
+		assert_int_equal(
+		    history_add(&f->h, HOUR_0 + 24 * day, &totals), 0);
+	r = report_new(&f->h, (struct wall){0}, (struct wall){2000000000});
+	assert_non_null(r);
+	return r;
+}
+
+/* A piece that is missing is told, whatever has fitted behind it. */
+static void
+test_no_room(void **state)
+{
+	struct fixture *f = *state;
+	struct report *r = rich_report(f);
+	struct buf small;
+	size_t whole;
+
+	assert_int_equal(report_page(r, &f->out), 0);
+	whole = f->out.n;
+	for (size_t max = whole - 100; max <= whole; max++) {
+		buf_init(&small, max);
+		errno = 0;
+		if (report_page(r, &small) != (max < whole ? -1 : 0))
+			fail_msg("%zu bytes of %zu", max, whole);
+		if (max < whole)
+			assert_int_equal(errno, EMSGSIZE);
+		buf_clear(&small);
+	}
+	for (size_t max = 0; max < whole; max += 499) {
+		buf_init(&small, max);
+		if (report_page(r, &small) != -1)
+			fail_msg("%zu bytes of %zu", max, whole);
+		buf_clear(&small);
+	}
+	report_free(&r);
+}
+
+/* Each allocation fails once, and then each with all that follow. */
+static void
+test_no_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct report *r = rich_report(f);
+	struct buf out;
+	unsigned n;
+	int rc;
+
+	assert_int_equal(report_page(r, &f->out), 0);
+	for (int for_good = 0; for_good <= 1; for_good++)
+		for (n = 1, rc = -1; rc < 0; n++) {
+			buf_init(&out, REPORT_BYTES_MAX);
+			fake_mem_fault = (struct fake_fault){
+			    .armed = true, .lasting = for_good, .at = n};
+			rc = report_page(r, &out);
+			fake_mem_fault = (struct fake_fault){0};
+			if (rc == 0)
+				assert_int_equal(out.n, f->out.n);
+			buf_clear(&out);
+			assert_true(n < 100);
+		}
+	report_free(&r);
+}
+
 int
 main(void)
 {
@@ -598,6 +677,8 @@ main(void)
 	    TEST(test_names_of_lists),
 	    TEST(test_advice),
 	    TEST(test_pressure),
+	    TEST(test_no_room),
+	    TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 /* links: fake_mem */
 #include "ops/report_text.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -523,6 +524,77 @@ test_names_of_lists(void **state)
 	LACKS("\x7f");
 }
 
+/* --- when not all of it can be there ---------------------------------------- */
+
+static struct report *
+rich_report(struct fixture *f)
+{
+	f->totals.figure[FIGURE_LISTED] = 10;
+	f->totals.figure[FIGURE_BY_LISTS] = 10;
+	f->totals.figure[FIGURE_BURST] = 10;
+	add_list(f, "a.test", 30, 1);
+	add_list(f, "b.test", 20, 1);
+	assert_int_equal(history_add(&f->h, NOON, &f->totals), 0);
+	return report_of(f);
+}
+
+/* A piece that is missing is told, whatever has fitted behind it. */
+static void
+test_no_room(void **state)
+{
+	struct fixture *f = *state;
+	struct report *r = rich_report(f);
+	struct report *nobody = NULL;
+	struct history none;
+	struct buf small;
+	size_t whole;
+
+	assert_int_equal(report_text(r, &f->out), 0);
+	whole = f->out.n;
+	for (size_t max = 0; max <= whole; max++) {
+		buf_init(&small, max);
+		errno = 0;
+		if (report_text(r, &small) != (max < whole ? -1 : 0))
+			fail_msg("%zu bytes of %zu", max, whole);
+		assert_int_equal(errno, max < whole ? EMSGSIZE : 0);
+		buf_clear(&small);
+	}
+	report_free(&r);
+	history_init(&none);
+	nobody = report_new(&none, (struct wall){0}, (struct wall){1});
+	assert_non_null(nobody);
+	buf_init(&small, strlen("nobody came in this time\n") - 1);
+	assert_int_equal(report_text(nobody, &small), -1);
+	buf_clear(&small);
+	report_free(&nobody);
+}
+
+/* Each allocation fails once, and then each with all that follow. */
+static void
+test_no_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct report *r = rich_report(f);
+	struct buf out;
+	unsigned n;
+	int rc;
+
+	assert_int_equal(report_text(r, &f->out), 0);
+	for (int for_good = 0; for_good <= 1; for_good++)
+		for (n = 1, rc = -1; rc < 0; n++) {
+			buf_init(&out, REPORT_BYTES_MAX);
+			fake_mem_fault = (struct fake_fault){
+			    .armed = true, .lasting = for_good, .at = n};
+			rc = report_text(r, &out);
+			fake_mem_fault = (struct fake_fault){0};
+			if (rc == 0)
+				assert_int_equal(out.n, f->out.n);
+			buf_clear(&out);
+			assert_true(n < 100);
+		}
+	report_free(&r);
+}
+
 int
 main(void)
 {
@@ -539,6 +611,8 @@ main(void)
 	    TEST(test_answers_of_lists),
 	    TEST(test_trouble_of_lists),
 	    TEST(test_names_of_lists),
+	    TEST(test_no_room),
+	    TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
