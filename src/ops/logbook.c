@@ -180,8 +180,10 @@ begin(struct logbook *b, const struct logline *l)
 		finish(b, o);
 	if (map_count(b->open) >= LOGBOOK_OPEN_MAX)
 		finish(b, TAILQ_FIRST(&b->by_age));
-	if ((v = get_visitor(b, &l->client.addr)) == NULL ||
-	    (o = mem_new(sizeof(*o))) == NULL) {
+	/* A visitor without a connection would belong to nobody. */
+	if ((o = mem_new(sizeof(*o))) == NULL ||
+	    (v = get_visitor(b, &l->client.addr)) == NULL) {
+		mem_free(o);
 		b->failed = true;
 		return;
 	}

@@ -607,6 +607,88 @@ test_nothing_kept(void **state)
 	assert_string_equal(caught.out, "nobody came in this time\n");
 }
 
+/* --- when not all of it can be there ------------------------------------------ */
+
+/* Each allocation fails once, and then each with all that follow: the report is
+ * whole, or there is none and somebody says so. */
+static void
+check_no_memory(const char *line, unsigned most)
+{
+	char *whole;
+	unsigned n;
+	int status;
+
+	check_done(line);
+	whole = strdup(caught.out);
+	assert_non_null(whole);
+	for (int for_good = 0; for_good <= 1; for_good++)
+		for (n = 1, status = -1; status != CONTROL_DONE; n++) {
+			assert_true(n < most);
+			fake_mem_fault = (struct fake_fault){
+			    .armed = true, .lasting = for_good, .at = n};
+			status = report(line);
+			fake_mem_fault = (struct fake_fault){0};
+			if (status == CONTROL_DONE) {
+				assert_string_equal(caught.out, whole);
+				assert_string_equal(caught.err, "");
+			} else {
+				assert_int_equal(status, CONTROL_FAILED);
+				assert_string_equal(caught.out, "");
+				assert_memory_equal(
+				    caught.err, "doorbellctl: ", 13);
+			}
+		}
+	free(whole);
+}
+
+static void
+test_no_memory(void **state)
+{
+	long live = fake_mem_live();
+
+	(void)state;
+	LOG("log", two_days);
+	check_no_memory("--log @/log", 200);
+	check_no_memory("--json --log @/log", 200);
+	check_no_memory("--html - --log @/log", 200);
+	assert_int_equal(fake_mem_live(), live);
+}
+
+static void
+test_no_memory_for_hours(void **state)
+{
+	enum { LAST = 40 };
+	static const struct kept kept[] = {
+	    {HOUR_0, FIGURE_KNOWN, 7, NULL},
+	    {HOUR_0 + 1, FIGURE_NEW, 7, NULL},
+	};
+	unsigned long all, told = 0;
+	int status;
+
+	(void)state;
+	write_config(place->path);
+	keep(kept, sizeof(kept) / sizeof(kept[0]));
+	fake_mem_fault =
+	    (struct fake_fault){.armed = true, .at = (unsigned long)-1};
+	check_done("-c @/config --json");
+	all = fake_mem_fault.calls;
+	assert_int_equal(number_of("total", "connections"), 14);
+	/* Those before are the configuration's. */
+	for (unsigned long at = all - LAST; at <= all; at++) {
+		fake_mem_fault = (struct fake_fault){
+		    .armed = true, .lasting = true, .at = at};
+		status = report("-c @/config --json");
+		fake_mem_fault = (struct fake_fault){0};
+		assert_int_equal(status, CONTROL_FAILED);
+		assert_string_equal(caught.out, "");
+		assert_non_null(strstr(caught.err, "doorbellctl: "));
+		told += strstr(caught.err,
+			    "not all hours could be read: Cannot allocate"
+			    " memory\n") != NULL;
+	}
+	assert_true(told > 0);
+}
+
 int
 main(void)
 {
@@ -623,6 +705,8 @@ main(void)
 	    TEST(test_too_many_days),
 	    TEST(test_kept),
 	    TEST(test_nothing_kept),
+	    TEST(test_no_memory),
+	    TEST(test_no_memory_for_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
