@@ -347,13 +347,15 @@ test_too_many(void **state)
 	static char names[INTERFACES_MAX][16];
 	static struct card many[INTERFACES_MAX];
 	char interfaces[INTERFACES_MAX * 16] = "", text[1024];
+	size_t n = 0;
 
 	(void)state;
 	for (size_t i = 0; i < INTERFACES_MAX; i++) {
 		snprintf(names[i], sizeof(names[i]), "10.0.%zu.%zu", i / 200,
 		    i % 200);
 		many[i] = (struct card){names[i], NULL, IFF_UP};
-		strcat(strcat(interfaces, names[i]), " ");
+		n += (size_t)snprintf(
+		    interfaces + n, sizeof(interfaces) - n, "%s ", names[i]);
 	}
 	cards = many;
 	card_count = INTERFACES_MAX;

@@ -344,7 +344,7 @@ test_paths(void **state)
 	(void)state;
 	start();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		strcpy(path, "nobody asked");
+		snprintf(path, sizeof(path), "nobody asked");
 		snprintf(text, sizeof(text),
 		    "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		    cases[i].said);
@@ -364,11 +364,11 @@ test_too_long(void **state)
 	start();
 	n = (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nX: ");
 	memset(text + n, 'x', HTTPD_REQUEST_MAX);
-	strcpy(text + n + HTTPD_REQUEST_MAX, "\r\n\r\n");
+	memcpy(text + n + HTTPD_REQUEST_MAX, "\r\n\r\n", 5);
 	(void)ask(text);
 	assert_int_equal(asked, 0);
 	/* Less is taken. */
-	strcpy(text + HTTPD_REQUEST_MAX / 2, "\r\n\r\n");
+	memcpy(text + HTTPD_REQUEST_MAX / 2, "\r\n\r\n", 5);
 	(void)ask(text);
 	assert_int_equal(asked, 1);
 }

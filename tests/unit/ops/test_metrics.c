@@ -104,10 +104,18 @@ is_in(char *const *names, size_t n, const char *name)
 	return false;
 }
 
+/* Behind this; *line becomes what follows. */
+static char *
+first_word(char **line, const char *behind)
+{
+	*line += strlen(behind);
+	return strsep(line, " ");
+}
+
 static void
 begin_family(struct reader *r, char *line)
 {
-	char *name = strtok_r(line + strlen("# HELP "), " ", &line);
+	char *name = first_word(&line, "# HELP ");
 
 	assert_int_equal(strncmp(name, "doorbell_", 9), 0);
 	if (is_in(r->seen, r->seen_n, name))
@@ -116,17 +124,19 @@ begin_family(struct reader *r, char *line)
 	r->seen[r->seen_n++] = r->family = name;
 	r->type = NULL;
 	/* What would have to be escaped. */
-	assert_true(*line != '\0' && strpbrk(line, "\\\"") == NULL);
+	assert_true(line != NULL && *line != '\0');
+	assert_true(strpbrk(line, "\\\"") == NULL);
 }
 
 static void
 read_type(struct reader *r, char *line)
 {
-	char *name = strtok_r(line + strlen("# TYPE "), " ", &line);
+	char *name = first_word(&line, "# TYPE ");
 	size_t n = strlen(name);
 
 	assert_string_equal(name, r->family);
 	assert_null(r->type);
+	assert_non_null(line);
 	r->type = line;
 	if (strcmp(line, "counter") == 0)
 		assert_int_equal(n > 6 && strcmp(name + n - 6, "_total") == 0,

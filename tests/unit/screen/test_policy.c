@@ -321,7 +321,8 @@ test_nothing_learned(void **state)
 	n = (size_t)snprintf(
 	    large, sizeof(large), "250-mx.test\r\n250-DSN\r\n250-X");
 	memset(large + n, 'X', 8192);
-	strcpy(large + n + 8192, "\r\n250 CHUNKING\r\n");
+	(void)snprintf(
+	    large + n + 8192, sizeof(large) - n - 8192, "\r\n250 CHUNKING\r\n");
 	learn(stage.policy, "192.0.2.1", large);
 	assert_string_equal(policy_keywords(stage.policy), "DSN\nCHUNKING");
 }
