@@ -3,11 +3,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 int
 cache_dir_setup(void **state)
@@ -64,6 +70,29 @@ cache_dir_options(const struct cache_dir *d)
 	    .gid = (gid_t)-1};
 }
 
+struct cache *
+cache_dir_open(const struct cache_dir *d)
+{
+	struct cache_options o = cache_dir_options(d);
+	struct errtext why;
+	struct cache *c = cache_open(&o, &why);
+
+	assert_non_null(c);
+	assert_string_equal(why.text, "");
+	assert_true(cache_is_usable(c));
+	return c;
+}
+
+struct cache *
+cache_dir_start(const struct cache_dir *d)
+{
+	struct cache *c = cache_dir_open(d);
+	struct errtext why;
+
+	assert_int_equal(cache_start(c, &why), 0);
+	return c;
+}
+
 bool
 cache_dir_has(const struct cache_dir *d, const char *name)
 {
@@ -84,4 +113,13 @@ cache_dir_key(unsigned i)
 		(uint8_t)(mixed >> 8), (uint8_t)mixed}};
 
 	return record_key_of(&a, 32, 64);
+}
+
+bool
+cache_dir_knows(struct cache *c, unsigned i)
+{
+	struct record_key key = cache_dir_key(i);
+	struct record r;
+
+	return cache_find(c, &key, &r);
 }

@@ -47,29 +47,6 @@ record_until(int64_t t)
 	return (struct record){{{t}, {RECORD_OFF}, {t - 1}, {0}, {t - 2}}};
 }
 
-static struct cache *
-opened(const struct cache_dir *d)
-{
-	struct cache_options o = cache_dir_options(d);
-	struct errtext why;
-	struct cache *c = cache_open(&o, &why);
-
-	assert_non_null(c);
-	assert_string_equal(why.text, "");
-	assert_true(cache_is_usable(c));
-	return c;
-}
-
-static struct cache *
-started(const struct cache_dir *d)
-{
-	struct cache *c = opened(d);
-	struct errtext why;
-
-	assert_int_equal(cache_start(c, &why), 0);
-	return c;
-}
-
 static void
 store(struct cache *c, unsigned i, int64_t t)
 {
@@ -93,15 +70,6 @@ finds(struct cache *c, unsigned i, int64_t t)
 	struct record r, want = record_until(t);
 
 	return cache_find(c, &key, &r) && memcmp(&r, &want, sizeof(r)) == 0;
-}
-
-static bool
-knows(struct cache *c, unsigned i)
-{
-	struct record_key key = cache_dir_key(i);
-	struct record r;
-
-	return cache_find(c, &key, &r);
 }
 
 static unsigned
@@ -145,12 +113,12 @@ wait_swept(struct cache *c)
 static void
 what_is_stored_is_found_at_once(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	store(c, 1, 1000);
 	assert_true(finds(c, 1, 1000));
-	assert_false(knows(c, 2));
+	assert_false(cache_dir_knows(c, 2));
 	assert_int_equal(cache_backlog(c), 1);
 	cache_close(&c);
 	assert_null(c);
@@ -159,13 +127,13 @@ what_is_stored_is_found_at_once(void **state)
 static void
 what_is_written_is_found(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 	struct cache_news news;
 
 	store_many(c, 0, 2500, 1000);
 	wait_written(c);
 	assert_int_equal(count_found(c, 0, 2500, 1000), 2500);
-	assert_false(knows(c, 2500));
+	assert_false(cache_dir_knows(c, 2500));
 	cache_take_news(c, &news);
 	assert_int_equal(news.stored, 2500);
 	assert_int_equal(news.lost, 0);
@@ -178,15 +146,15 @@ what_is_written_is_found(void **state)
 static void
 closing_writes_what_is_queued(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 
 	store_many(c, 0, 3000, 1000);
 	cache_close(&c);
-	c = opened(*state);
+	c = cache_dir_open(*state);
 	assert_int_equal(count_found(c, 0, 3000, 1000), 3000);
 	store(c, 3000, 1000);
 	cache_close(&c); /* never started */
-	c = opened(*state);
+	c = cache_dir_open(*state);
 	assert_true(finds(c, 3000, 1000));
 	cache_close(&c);
 }
@@ -198,7 +166,7 @@ later_expiries_win(void **state)
 	const struct record b = {{{40}, {90}, {1}, {70}, {0}}};
 	const struct record both = {{{50}, {90}, {1}, {70}, {30}}};
 	struct record_key key = cache_dir_key(7);
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 	struct record r;
 
 	assert_int_equal(cache_store(c, &key, &a), 0);
@@ -216,18 +184,18 @@ static void
 a_forgotten_client_is_unknown(void **state)
 {
 	struct record_key key = cache_dir_key(7);
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 
 	store(c, 7, 1000);
 	assert_int_equal(cache_forget(c, &key), 0);
-	assert_false(knows(c, 7));
+	assert_false(cache_dir_knows(c, 7));
 	wait_written(c);
-	assert_false(knows(c, 7));
+	assert_false(cache_dir_knows(c, 7));
 
 	store(c, 7, 1000);
 	wait_written(c);
 	assert_int_equal(cache_forget(c, &key), 0);
-	assert_false(knows(c, 7)); /* queue over disk */
+	assert_false(cache_dir_knows(c, 7)); /* queue over disk */
 	store(c, 7, 500);
 	assert_true(finds(c, 7, 500)); /* not merged with what was forgotten */
 	wait_written(c);
@@ -235,15 +203,15 @@ a_forgotten_client_is_unknown(void **state)
 
 	assert_int_equal(cache_forget(c, &key), 0);
 	cache_close(&c);
-	c = opened(*state);
-	assert_false(knows(c, 7));
+	c = cache_dir_open(*state);
+	assert_false(cache_dir_knows(c, 7));
 	cache_close(&c);
 }
 
 static void
 the_queue_has_a_limit(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	struct record_key key = cache_dir_key(CACHE_QUEUE_MAX);
 	struct record r = record_until(1);
 	struct cache_news news;
@@ -262,7 +230,7 @@ static void
 a_hundred_thousand(void **state)
 {
 	const unsigned n = 100000;
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 
 	for (unsigned i = 0; i < n; i++) {
 		if (cache_backlog(c) >= CACHE_QUEUE_MAX)
@@ -270,9 +238,9 @@ a_hundred_thousand(void **state)
 		store(c, i, 1000);
 	}
 	cache_close(&c);
-	c = opened(*state);
+	c = cache_dir_open(*state);
 	assert_int_equal(count_found(c, 0, n, 1000), n);
-	assert_false(knows(c, n));
+	assert_false(cache_dir_knows(c, n));
 	cache_close(&c);
 }
 
@@ -281,7 +249,7 @@ a_hundred_thousand(void **state)
 static void
 a_sweep_counts(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 	struct cache_news news;
 
 	store_many(c, 0, 2500, 1000);
@@ -297,14 +265,14 @@ a_sweep_counts(void **state)
 	assert_int_equal(news.dropped, 2500);
 	assert_int_equal(count_found(c, 2500, 4000, 2000), 1500);
 	for (unsigned i = 0; i < 2500; i++)
-		assert_false(knows(c, i));
+		assert_false(cache_dir_knows(c, i));
 	cache_close(&c);
 }
 
 static void
 a_sweep_of_nothing_ends(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 	struct cache_news news;
 
 	cache_sweep(c, (struct wall){1000});
@@ -316,7 +284,7 @@ a_sweep_of_nothing_ends(void **state)
 static void
 stores_go_on_during_a_sweep(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 	struct cache_news news;
 	bool has_swept = false;
 
@@ -343,7 +311,7 @@ stores_go_on_during_a_sweep(void **state)
 static void
 everything_may_expire(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 	struct cache_news news;
 
 	store_many(c, 0, 5000, 1000);
@@ -352,8 +320,8 @@ everything_may_expire(void **state)
 	news = wait_swept(c);
 	assert_int_equal(news.dropped, 5000);
 	cache_close(&c);
-	c = opened(*state); /* not taken for a truncated file */
-	assert_false(knows(c, 1));
+	c = cache_dir_open(*state); /* not taken for a truncated file */
+	assert_false(cache_dir_knows(c, 1));
 	cache_close(&c);
 }
 
@@ -370,7 +338,7 @@ a_full_map_drops_the_oldest(void **state)
 	unsigned n = 0;
 
 	d->map_bytes = 2u << 20;
-	c = started(d);
+	c = cache_dir_start(d);
 	while (!was_full && n < 100000) {
 		store_many(c, n, n + 1000, far + n);
 		n += 1000;
@@ -384,10 +352,10 @@ a_full_map_drops_the_oldest(void **state)
 	/* The batch that did not fit has found its room. */
 	assert_int_equal(count_found(c, n - 1000, n, far + n - 1000), 1000);
 	/* A tenth is gone, the oldest. */
-	assert_false(knows(c, 0));
+	assert_false(cache_dir_knows(c, 0));
 	assert_true(count_found(c, n - 2000, n - 1000, far + n - 2000) > 900);
 	cache_close(&c);
-	c = opened(d);
+	c = cache_dir_open(d);
 	assert_int_equal(count_found(c, n - 1000, n, far + n - 1000), 1000);
 	cache_close(&c);
 }
@@ -400,7 +368,7 @@ a_map_too_small_stores_nothing(void **state)
 	struct cache *c;
 
 	d->map_bytes = 64 << 10;
-	c = started(d);
+	c = cache_dir_start(d);
 	for (unsigned n = 0; n < 20000; n += 1000) {
 		store_many(c, n, n + 1000, INT64_C(1) << 40);
 		wait_written(c);
@@ -415,7 +383,7 @@ a_map_too_small_stores_nothing(void **state)
 	assert_false(news.full);
 	assert_int_equal(news.lost, 1000);
 	cache_close(&c);
-	c = opened(d);
+	c = cache_dir_open(d);
 	cache_close(&c);
 }
 
@@ -439,7 +407,7 @@ fill_the_disk(struct cache_dir *d)
 	fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	if (fd < 0 || posix_fallocate(fd, 0, 1 << 20) != 0)
 		return 2;
-	c = started(d);
+	c = cache_dir_start(d);
 	do {
 		store_many(c, n, n + 1000, INT64_C(1) << 40);
 		n += 1000;
@@ -451,11 +419,11 @@ fill_the_disk(struct cache_dir *d)
 	cache_close(&c);
 	if (ftruncate(fd, 0) < 0)
 		return 4;
-	c = started(d);
+	c = cache_dir_start(d);
 	store_many(c, n, n + 1000, INT64_C(1) << 40);
 	wait_written(c);
 	cache_take_news(c, &news);
-	knows_all = knows(c, 1) && knows(c, n);
+	knows_all = cache_dir_knows(c, 1) && cache_dir_knows(c, n);
 	cache_close(&c);
 	close(fd);
 	return news.full || news.failed || news.stored != 1000 || !knows_all;
@@ -516,7 +484,7 @@ zero_pages(const struct cache_dir *d)
 static void
 fill(const struct cache_dir *d)
 {
-	struct cache *c = opened(d);
+	struct cache *c = cache_dir_open(d);
 
 	store_many(c, 0, 5000, 1000);
 	cache_close(&c);
@@ -645,10 +613,10 @@ broken_files_are_set_aside(void **state)
 			fail_msg("%s: '%s'", damages[i].name, why.text);
 		if (broken_bytes(d) > 64 * 1024 * 1024)
 			fail_msg("%s: it has grown", damages[i].name);
-		assert_false(knows(c, 1));
+		assert_false(cache_dir_knows(c, 1));
 		store(c, 1, 1000);
 		cache_close(&c);
-		c = opened(d);
+		c = cache_dir_open(d);
 		if (!finds(c, 1, 1000))
 			fail_msg("%s: no new memory", damages[i].name);
 		cache_close(&c);
@@ -853,7 +821,7 @@ an_empty_file_is_begun(void **state)
 	struct cache *c;
 
 	write_file(d->path, "", 0);
-	c = opened(d);
+	c = cache_dir_open(d);
 	assert_false(cache_dir_has(d, "pass.broken"));
 	cache_close(&c);
 }
@@ -869,14 +837,14 @@ damage_while_open_ends_the_memory(void **state)
 	struct cache *c;
 
 	fill(d);
-	c = started(d);
-	assert_true(knows(c, 1));
+	c = cache_dir_start(d);
+	assert_true(cache_dir_knows(c, 1));
 	zero_pages(d);
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	assert_false(cache_is_usable(c));
 	assert_int_equal(cache_store(c, &key, &r), -1);
 	assert_int_equal(cache_forget(c, &key), -1);
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	cache_take_news(c, &news);
 	assert_true(news.failed);
 	assert_string_not_equal(news.why.text, "");
@@ -894,21 +862,21 @@ a_cache_that_has_failed_is_revived(void **state)
 	struct cache *c;
 
 	fill(d);
-	c = started(d);
-	assert_true(knows(c, 1));
+	c = cache_dir_start(d);
+	assert_true(cache_dir_knows(c, 1));
 	zero_pages(d);
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	assert_false(cache_is_usable(c));
 	assert_true(cache_dir_has(d, "pass.broken"));
 	assert_int_equal(cache_revive(c, &why), 0);
 	assert_string_equal(why.text, "");
 	assert_true(cache_is_usable(c));
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	store_many(c, 0, 2000, 1000);
 	wait_written(c);
 	assert_int_equal(count_found(c, 0, 2000, 1000), 2000);
 	cache_close(&c);
-	c = opened(d);
+	c = cache_dir_open(d);
 	assert_int_equal(count_found(c, 0, 2000, 1000), 2000);
 	cache_close(&c);
 }
@@ -933,12 +901,12 @@ a_cache_that_could_not_be_opened_is_revived(void **state)
 	assert_int_equal(cache_start(c, &why), 0);
 	assert_int_equal(cache_revive(c, &why), -1);
 	assert_non_null(strstr(why.text, "not a regular file"));
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	assert_int_equal(rmdir(d->path), 0);
 	assert_int_equal(rename(elsewhere, d->path), 0);
 	assert_int_equal(cache_revive(c, &why), 0);
 	assert_string_equal(why.text, "");
-	assert_true(knows(c, 1));
+	assert_true(cache_dir_knows(c, 1));
 	store(c, 100000, 1000);
 	wait_written(c);
 	assert_true(finds(c, 100000, 1000));
@@ -966,7 +934,7 @@ static void
 a_file_cut_off_anywhere_ends_no_process(void **state)
 {
 	struct cache_dir *d = *state;
-	struct cache *c = started(d);
+	struct cache *c = cache_dir_start(d);
 	/* (not from the heap: in the children it would be a leak) */
 	static char bytes[FILE_MAX];
 	size_t n;
@@ -1138,14 +1106,14 @@ two_processes_share_a_file(void **state)
 	pid_t pid;
 
 	if ((pid = fork()) == 0) {
-		c = started(*state);
+		c = cache_dir_start(*state);
 		store_many(c, 0, n, 1000);
 		wait_written(c);
 		store_many(c, n, 2 * n, 5000);
 		cache_close(&c);
 		_exit(0);
 	}
-	c = started(*state);
+	c = cache_dir_start(*state);
 	store_many(c, n, 2 * n, 1000);
 	wait_written(c);
 	store_many(c, 0, n, 5000);
@@ -1159,7 +1127,7 @@ two_processes_share_a_file(void **state)
 static void
 store_for_ever(const struct cache_dir *d, int out)
 {
-	struct cache *c = started(d);
+	struct cache *c = cache_dir_start(d);
 	unsigned n = 0;
 
 	for (;;) {
@@ -1192,7 +1160,7 @@ a_killed_writer_harms_nothing(void **state)
 	while (read(ends[0], &n, sizeof(n)) == sizeof(n))
 		confirmed = n;
 	close(ends[0]);
-	c = started(d);
+	c = cache_dir_start(d);
 	assert_false(cache_dir_has(d, "pass.broken"));
 	assert_int_equal(count_found(c, 0, confirmed, 1000), confirmed);
 	store(c, 999999, 1000); /* its write lock is free */
@@ -1204,7 +1172,7 @@ a_killed_writer_harms_nothing(void **state)
 static void
 fork_and_drain(const struct cache_dir *d, unsigned n, useconds_t wait)
 {
-	struct cache *c = started(d);
+	struct cache *c = cache_dir_start(d);
 	struct errtext why;
 	pid_t pid;
 
@@ -1251,7 +1219,7 @@ a_drain_child_loses_nothing(void **state)
 		expect_child(pid, 0);
 		assert_int_equal(read(ends[0], &byte, 1), 0);
 		close(ends[0]);
-		c = opened(d);
+		c = cache_dir_open(d);
 		assert_int_equal(count_found(c, 0, n + 500, 1000), n + 500);
 		cache_close(&c);
 	}
@@ -1305,7 +1273,7 @@ a_jailed_drain_child_finds_the_file(void **state)
 	expect_child(pid, 0);
 	assert_int_equal(read(ends[0], &byte, 1), 0);
 	close(ends[0]);
-	c = opened(d);
+	c = cache_dir_open(d);
 	assert_int_equal(count_found(c, 0, 200, 1000), 200);
 	cache_close(&c);
 }
@@ -1313,7 +1281,7 @@ a_jailed_drain_child_finds_the_file(void **state)
 static void
 a_failed_fork_changes_nothing(void **state)
 {
-	struct cache *c = started(*state);
+	struct cache *c = cache_dir_start(*state);
 
 	store(c, 1, 1000);
 	cache_before_fork(c);

@@ -16,18 +16,6 @@
 #include "lookup/cache.h"
 #include "support/cache_dir.h"
 
-static struct cache *
-opened(const struct cache_dir *d)
-{
-	struct cache_options o = cache_dir_options(d);
-	struct errtext why;
-	struct cache *c = cache_open(&o, &why);
-
-	assert_non_null(c);
-	assert_string_equal(why.text, "");
-	return c;
-}
-
 static struct cache_note
 note_of(unsigned i, const char *text)
 {
@@ -67,7 +55,7 @@ see(struct span key, struct span bytes, void *arg)
 static struct seen
 found(const struct cache_dir *d)
 {
-	struct cache *c = opened(d);
+	struct cache *c = cache_dir_open(d);
 	struct seen seen = {0};
 	struct errtext why;
 
@@ -79,7 +67,7 @@ found(const struct cache_dir *d)
 static void
 test_kept_replaced_dropped(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	struct cache_note note;
 	struct errtext why;
 	struct seen seen;
@@ -105,7 +93,7 @@ test_kept_replaced_dropped(void **state)
 static void
 test_no_more_than_so_many(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	const struct cache_note more = note_of(5000, "x");
 
 	for (unsigned i = 0; i < CACHE_NOTES_WAITING_MAX; i++)
@@ -121,7 +109,7 @@ test_no_more_than_so_many(void **state)
 static void
 test_beside_the_passes(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	const struct record_key key = cache_dir_key(1);
 	struct record record = {{{1000}}};
 
@@ -130,7 +118,7 @@ test_beside_the_passes(void **state)
 	assert_int_equal(cache_forget(c, &key), 0);
 	cache_close(&c);
 	assert_int_equal(found(*state).n, 1);
-	c = opened(*state);
+	c = cache_dir_open(*state);
 	assert_false(cache_find(c, &key, &record));
 	cache_close(&c);
 }
@@ -138,7 +126,7 @@ test_beside_the_passes(void **state)
 static void
 drain(const struct cache_dir *d)
 {
-	struct cache *c = opened(d);
+	struct cache *c = cache_dir_open(d);
 	struct errtext why;
 	pid_t pid;
 

@@ -18,18 +18,6 @@
 #include "lookup/cache_file.h"
 #include "support/cache_dir.h"
 
-static struct cache *
-opened(const struct cache_dir *d)
-{
-	struct cache_options o = cache_dir_options(d);
-	struct errtext why;
-	struct cache *c = cache_open(&o, &why);
-
-	assert_non_null(c);
-	assert_string_equal(why.text, "");
-	return c;
-}
-
 static int
 join(struct span stored, struct span more, struct buf *out)
 {
@@ -84,13 +72,13 @@ found(const struct cache_dir *d, uint32_t from)
 static void
 test_added_up(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 
 	add(c, 300, "c");
 	add(c, 2, "a");
 	add(c, 300, "d");
 	cache_close(&c);
-	c = opened(*state);
+	c = cache_dir_open(*state);
 	add(c, 300, "e");
 	cache_close(&c);
 	assert_string_equal(found(*state, 0).text, "2=a 300=cde ");
@@ -102,7 +90,7 @@ test_added_up(void **state)
 static void
 test_cannot_be_added(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 
 	add(c, 7, "0123456789012345678");
 	add(c, 7, "abc");
@@ -115,7 +103,7 @@ test_cannot_be_added(void **state)
 static void
 test_not_for_ever(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 
 	add(c, 100, "old");
 	add(c, 101, "edge");
@@ -127,7 +115,7 @@ test_not_for_ever(void **state)
 static void
 test_no_more_than_so_many(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 
 	for (uint32_t i = 0; i < CACHE_TOTALS_WAITING_MAX; i++)
 		add(c, i, "t");
@@ -142,7 +130,7 @@ test_no_more_than_so_many(void **state)
 static void
 test_fork(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	struct errtext why;
 	int status;
 	pid_t pid;

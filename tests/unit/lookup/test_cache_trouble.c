@@ -26,43 +26,12 @@ enum { PATIENCE_MS = 60000, PAGE = 4096 };
 
 static const struct record some_record = {{{1000}}};
 
-static struct cache *
-opened(const struct cache_dir *d)
-{
-	struct cache_options o = cache_dir_options(d);
-	struct errtext why;
-	struct cache *c = cache_open(&o, &why);
-
-	assert_non_null(c);
-	assert_string_equal(why.text, "");
-	return c;
-}
-
-static struct cache *
-started(const struct cache_dir *d)
-{
-	struct cache *c = opened(d);
-	struct errtext why;
-
-	assert_int_equal(cache_start(c, &why), 0);
-	return c;
-}
-
 static int
 store(struct cache *c, unsigned i)
 {
 	struct record_key key = cache_dir_key(i);
 
 	return cache_store(c, &key, &some_record);
-}
-
-static bool
-knows(struct cache *c, unsigned i)
-{
-	struct record_key key = cache_dir_key(i);
-	struct record r;
-
-	return cache_find(c, &key, &r);
 }
 
 static struct cache_note
@@ -160,7 +129,7 @@ expect_nothing_is_taken(struct cache *c)
 	notes_seen = 0;
 	assert_int_equal(cache_each_note(c, see_note, NULL, &why), 0);
 	assert_int_equal(notes_seen, 0);
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	assert_int_equal(cache_backlog(c), 0);
 }
 
@@ -196,7 +165,7 @@ a_place_that_is_none(void **state)
 static void
 no_thread_can_be_had(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	struct errtext why;
 
 	assert_int_equal(store(c, 1), 0);
@@ -206,7 +175,7 @@ no_thread_can_be_had(void **state)
 	assert_string_equal(why.text,
 	    "cannot start the cache writer: Resource temporarily unavailable");
 	assert_false(cache_is_usable(c));
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	assert_int_equal(store(c, 2), -1);
 	/* Still none. */
 	nth_call_arm(CALL_pthread_create, 1, EAGAIN);
@@ -215,13 +184,13 @@ no_thread_can_be_had(void **state)
 	assert_false(cache_is_usable(c));
 	assert_int_equal(cache_revive(c, &why), 0);
 	assert_string_equal(why.text, "");
-	assert_true(knows(c, 1)); /* it had waited in the queue */
+	assert_true(cache_dir_knows(c, 1)); /* it had waited in the queue */
 	assert_int_equal(store(c, 2), 0);
 	wait_written(c);
 	cache_close(&c);
-	c = opened(*state);
-	assert_true(knows(c, 1));
-	assert_true(knows(c, 2));
+	c = cache_dir_open(*state);
+	assert_true(cache_dir_knows(c, 1));
+	assert_true(cache_dir_knows(c, 2));
 	cache_close(&c);
 }
 
@@ -260,7 +229,7 @@ static void
 the_writer_does_not_come_back(void **state)
 {
 	struct cache_dir *d = *state;
-	struct cache *c = opened(d);
+	struct cache *c = cache_dir_open(d);
 	char want[sizeof(d->path) + 64];
 	struct errtext why;
 	int rc = -1;
@@ -270,13 +239,13 @@ the_writer_does_not_come_back(void **state)
 	assert_int_equal(store(c, 1), 0);
 	assert_int_equal(cache_total(c, 7, span_str("x"), add), 0);
 	cache_close(&c);
-	c = started(d);
-	assert_true(knows(c, 1));
+	c = cache_dir_start(d);
+	assert_true(cache_dir_knows(c, 1));
 	assert_int_equal(cache_total(c, 7, span_str("y"), take_your_time), 0);
 	while (sem_wait(&at_file) < 0)
 		;
 	zero_pages(d);
-	assert_false(knows(c, 1));
+	assert_false(cache_dir_knows(c, 1));
 	assert_false(cache_is_usable(c));
 	(void)snprintf(
 	    want, sizeof(want), "%s: Device or resource busy", d->path);
@@ -292,7 +261,7 @@ the_writer_does_not_come_back(void **state)
 	assert_true(cache_is_usable(c));
 	assert_int_equal(store(c, 2), 0);
 	wait_written(c);
-	assert_true(knows(c, 2));
+	assert_true(cache_dir_knows(c, 2));
 	cache_close(&c);
 	sem_destroy(&at_file);
 	sem_destroy(&go_on);
@@ -305,13 +274,13 @@ notes_that_cannot_be_read(void **state)
 {
 	struct cache_dir *d = *state;
 	const struct cache_note note = some_note();
-	struct cache *c = opened(d);
+	struct cache *c = cache_dir_open(d);
 	struct cache_news news;
 	struct errtext why;
 
 	assert_int_equal(cache_keep_note(c, &note), 0);
 	cache_close(&c);
-	c = opened(d);
+	c = cache_dir_open(d);
 	notes_seen = 0;
 	assert_int_equal(cache_each_note(c, see_note, NULL, &why), 0);
 	assert_int_equal(notes_seen, 1);
@@ -360,7 +329,7 @@ no_memory_to_open(void **state)
 static void
 no_memory_for_a_total(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	const long live = fake_mem_live();
 	unsigned n = 0;
 	int rc;
@@ -383,7 +352,7 @@ no_memory_for_a_total(void **state)
 static void
 too_many_totals_wait(void **state)
 {
-	struct cache *c = opened(*state);
+	struct cache *c = cache_dir_open(*state);
 	long live;
 
 	for (uint32_t i = 0; i < CACHE_TOTALS_WAITING_MAX; i++)
