@@ -83,12 +83,13 @@ add_text(const char *name, const char *text)
 	fclose(fp);
 }
 
-void
-tls_files_make(void)
+int
+tls_files_make(void **state)
 {
 	EVP_PKEY *rsa = EVP_RSA_gen(2048), *ec = EVP_EC_gen("P-256");
 	X509 *of_rsa, *of_ec;
 
+	(void)state;
 	must(rsa != NULL && ec != NULL && mkdtemp(directory) != NULL);
 	of_rsa = make_certificate(rsa);
 	of_ec = make_certificate(ec);
@@ -109,31 +110,36 @@ tls_files_make(void)
 	X509_free(of_ec);
 	EVP_PKEY_free(rsa);
 	EVP_PKEY_free(ec);
+	return 0;
 }
 
-void
-tls_files_make_ec(void)
+int
+tls_files_make_ec(void **state)
 {
 	EVP_PKEY *ec = EVP_EC_gen("P-256");
 	X509 *of_ec;
 
+	(void)state;
 	must(ec != NULL && mkdtemp(directory) != NULL);
 	of_ec = make_certificate(ec);
 	add_key("ec.key", ec, NULL);
 	add_certificate("ec.pem", of_ec);
 	X509_free(of_ec);
 	EVP_PKEY_free(ec);
+	return 0;
 }
 
-void
-tls_files_remove(void)
+int
+tls_files_remove(void **state)
 {
 	DIR *d = opendir(directory);
 	struct dirent *entry;
 
+	(void)state;
 	must(d != NULL);
 	while ((entry = readdir(d)) != NULL)
 		(void)unlink(tls_files_path(entry->d_name));
 	closedir(d);
 	(void)rmdir(directory);
+	return 0;
 }

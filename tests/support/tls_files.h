@@ -5,18 +5,18 @@
 #ifndef DOORBELL_TESTS_TLS_FILES_H
 #define DOORBELL_TESTS_TLS_FILES_H
 
-/* Make the directory, and in it
+/* For cmocka's groups. Make the directory, and in it
  *	rsa.key rsa.pem		a key and its certificate
  *	ec.key ec.pem		the same of another kind
  *	both.pem		RSA key, certificate, EC key, certificate
  *	split.pem		only the RSA key; rsa.pem goes on
  *	locked.key		the RSA key with a password
  *	empty.pem broken.pem	nothing, and a certificate that is none */
-void tls_files_make(void);
+int tls_files_make(void **state);
 /* Only ec.key and ec.pem: an RSA key takes valgrind ten seconds. */
-void tls_files_make_ec(void);
+int tls_files_make_ec(void **state);
 /* The path of one of them; good until the fourth call from now. */
 const char *tls_files_path(const char *name);
-void tls_files_remove(void);
+int tls_files_remove(void **state);
 
 #endif

@@ -928,22 +928,6 @@ mistakes_are_told(void **state)
 	}
 }
 
-static int
-make_files(void **state)
-{
-	(void)state;
-	tls_files_make();
-	return 0;
-}
-
-static int
-remove_files(void **state)
-{
-	(void)state;
-	tls_files_remove();
-	return 0;
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -983,5 +967,5 @@ main(void)
 	};
 
 	return cmocka_run_group_tests_name(
-	    "net/tls", tests, make_files, remove_files);
+	    "net/tls", tests, tls_files_make, tls_files_remove);
 }

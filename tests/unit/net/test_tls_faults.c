@@ -386,22 +386,6 @@ no_memory_for_a_connection(void **state)
 	shake();
 }
 
-static int
-make_files(void **state)
-{
-	(void)state;
-	tls_files_make_ec();
-	return 0;
-}
-
-static int
-remove_files(void **state)
-{
-	(void)state;
-	tls_files_remove();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -423,5 +407,5 @@ main(void)
 		library_take, library_resize, library_give_back) != 1)
 		return 1;
 	return cmocka_run_group_tests_name(
-	    "net/tls", tests, make_files, remove_files);
+	    "net/tls", tests, tls_files_make_ec, tls_files_remove);
 }

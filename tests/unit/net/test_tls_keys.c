@@ -140,22 +140,6 @@ test_pairs(void **state)
 	}
 }
 
-static int
-make_files(void **state)
-{
-	(void)state;
-	tls_files_make();
-	return 0;
-}
-
-static int
-remove_files(void **state)
-{
-	(void)state;
-	tls_files_remove();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -165,5 +149,5 @@ main(void)
 	};
 
 	return cmocka_run_group_tests_name(
-	    "net/tls_keys", tests, make_files, remove_files);
+	    "net/tls_keys", tests, tls_files_make, tls_files_remove);
 }
