@@ -49,6 +49,18 @@ sockets_call(const char *path)
 	return errno = error, -1;
 }
 
+struct endpoint
+sockets_name(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof(sa);
+	struct endpoint e;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
+	assert_int_equal(endpoint_from_sockaddr((struct sockaddr *)&sa, &e), 0);
+	return e;
+}
+
 void
 sockets_say(int fd, const char *text)
 {

@@ -4,10 +4,14 @@
 #ifndef DOORBELL_TESTS_SOCKETS_H
 #define DOORBELL_TESTS_SOCKETS_H
 
+#include "base/addr.h"
+
 /* A new socket at this path; `type` as for socket(2). */
 int sockets_bind(const char *path, int type);
 /* A stream to whoever listens there, which does not block; -1 with errno. */
 int sockets_call(const char *path);
+/* The address that a socket of TCP or UDP is bound to. */
+struct endpoint sockets_name(int fd);
 /* There is room for all of it. */
 void sockets_say(int fd, const char *text);
 /* This is there, and then the end; closes. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: nth_call given_addr */
+/* links: nth_call given_addr sockets */
 #include "daemon/listeners.h"
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 
 #include "support/given_addr.h"
 #include "support/nth_call.h"
+#include "support/sockets.h"
 
 enum { FIRST = 200 }; /* of two descriptors that nobody else has */
 
@@ -157,14 +158,7 @@ knock(const struct endpoint *where)
 static struct endpoint
 where_is(int fd)
 {
-	struct sockaddr_storage sa;
-	socklen_t n = sizeof(sa);
-	struct endpoint where;
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-	assert_int_equal(
-	    endpoint_from_sockaddr((struct sockaddr *)&sa, &where), 0);
-	return given_endpoint("127.0.0.1", where.port);
+	return given_endpoint("127.0.0.1", sockets_name(fd).port);
 }
 
 static void

@@ -596,18 +596,6 @@ test_close_ends_all(void **state)
 	assert_int_equal(sockets_call(place.path), -1);
 }
 
-static struct endpoint
-name_of(int fd)
-{
-	struct sockaddr_storage sa;
-	socklen_t n = sizeof(sa);
-	struct endpoint e;
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-	assert_int_equal(endpoint_from_sockaddr((struct sockaddr *)&sa, &e), 0);
-	return e;
-}
-
 /* A socket of ours; the kernel chooses the port. */
 static int
 bound(const char *address, int type, bool listens, struct endpoint *e)
@@ -622,7 +610,7 @@ bound(const char *address, int type, bool listens, struct endpoint *e)
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
 	assert_int_equal(listens ? listen(fd, 5) : 0, 0);
-	*e = name_of(fd);
+	*e = sockets_name(fd);
 	return fd;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: given_addr turn_loop */
+/* links: given_addr turn_loop sockets */
 #include "net/listen.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "support/given_addr.h"
+#include "support/sockets.h"
 #include "support/turn_loop.h"
 
 #define CALLERS_MAX 200
@@ -159,7 +160,7 @@ teardown(void **state)
 static struct endpoint
 call(const char *text, uint16_t port)
 {
-	struct endpoint where = given_endpoint(text, port), mine;
+	struct endpoint where = given_endpoint(text, port);
 	struct sockaddr_storage sa;
 	socklen_t n = endpoint_to_sockaddr(&where, &sa);
 	int fd = socket(sa.ss_family, SOCK_STREAM, 0);
@@ -167,11 +168,7 @@ call(const char *text, uint16_t port)
 	assert_true(fd >= 0 && caller_count < CALLERS_MAX);
 	callers[caller_count++] = fd;
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, n), 0);
-	n = sizeof(sa);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-	assert_int_equal(
-	    endpoint_from_sockaddr((struct sockaddr *)&sa, &mine), 0);
-	return mine;
+	return sockets_name(fd);
 }
 
 /* However late we come to them. */
