@@ -70,8 +70,8 @@ load(const char *const *settings)
 	return config;
 }
 
-struct policy *
-stage_policy(struct stage *st, const char *const *settings, struct errtext *why)
+static struct policy *
+attempt(struct stage *st, const char *const *settings, struct errtext *why)
 {
 	struct policy_options o = {
 	    .config = load(settings),
@@ -87,6 +87,29 @@ stage_policy(struct stage *st, const char *const *settings, struct errtext *why)
 	p = policy_new(&o, why);
 	config_unref(&o.config);
 	return p;
+}
+
+struct policy *
+stage_policy(struct stage *st, const char *const *settings)
+{
+	struct errtext why;
+	struct policy *p = attempt(st, settings, &why);
+
+	if (p == NULL)
+		fail_msg("%s: %s",
+		    *settings != NULL ? *settings : "nothing set", why.text);
+	return p;
+}
+
+void
+stage_refuses(struct stage *st, const char *setting, const char *want)
+{
+	const char *const settings[] = {setting, NULL};
+	struct errtext why;
+	struct policy *p = attempt(st, settings, &why);
+
+	if (p != NULL || strncmp(why.text, want, strlen(want)) != 0)
+		fail_msg("%s: %s", setting, p == NULL ? why.text : "taken");
 }
 
 void
@@ -110,8 +133,7 @@ stage_open(struct stage *st, const char *const *settings)
 	assert_true(st->loop != NULL && st->cache != NULL);
 	st->screen = screen_new(&so);
 	assert_non_null(st->screen);
-	if ((st->policy = stage_policy(st, settings, &why)) == NULL)
-		fail_msg("%s", why.text);
+	st->policy = stage_policy(st, settings);
 	screen_set_policy(st->screen, st->policy);
 }
 

@@ -28,8 +28,9 @@ struct stage {
  * wrong with them. */
 void stage_open(struct stage *st, const char *const *settings);
 void stage_close(struct stage *st);
-/* One more policy; NULL with *why. */
-struct policy *stage_policy(
-    struct stage *st, const char *const *settings, struct errtext *why);
+/* One more policy. */
+struct policy *stage_policy(struct stage *st, const char *const *settings);
+/* There is none with this setting; why begins like this. */
+void stage_refuses(struct stage *st, const char *setting, const char *why);
 
 #endif
