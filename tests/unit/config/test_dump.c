@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_mem */
+/* links: fake_mem given_config */
 #include "config/config.h"
 
 #include <setjmp.h>
@@ -12,37 +12,13 @@
 #include <cmocka.h>
 
 #include "support/fake_mem.h"
+#include "support/given_config.h"
 
 /* What every parameter prints is compared with postconf(1) in tests/parity; here
  * is what may go wrong, and what is not expanded. */
 
-enum { OVERRIDES_MAX = 8 };
-
 static struct config_set *set;
 static char *out, *errors;
-
-static void
-on_config(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	(void)file;
-	(void)line;
-	(void)arg;
-	if (severity == CONFIG_ERROR)
-		print_error("%s\n", text);
-}
-
-static void
-load(const char *const *settings)
-{
-	struct config_source source = {
-	    .file = "/dev/null", .overrides = settings};
-
-	while (settings[source.override_count] != NULL)
-		source.override_count++;
-	set = config_load(&source, on_config, NULL);
-	assert_non_null(set);
-}
 
 static void
 forget(void)
@@ -120,7 +96,7 @@ test_cases(void **state)
 	char want[256];
 
 	(void)state;
-	load(footers);
+	set = given_config(footers);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		int rc = dump(cases[i].mode, cases[i].name);
 
@@ -147,7 +123,7 @@ test_order(void **state)
 	static const char *const nothing[] = {NULL};
 
 	(void)state;
-	load(nothing);
+	set = given_config(nothing);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		char *rest, *line, *name;
 		const char *before = "";
@@ -175,7 +151,7 @@ test_no_memory(void **state)
 	unsigned n;
 
 	(void)state;
-	load(footers);
+	set = given_config(footers);
 	for (n = 0; rc < 0; n++) {
 		fake_mem_fail_after(n);
 		rc = dump(CONFIG_DUMP_EXPAND, "mydomain");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* clang-format off */
-/* links: fake_clock fake_cache fake_mem */
+/* links: fake_clock fake_cache fake_mem given_config */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@
 #include "support/fake_cache.h"
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
+#include "support/given_config.h"
 
 /* IPv4 prefixes have 24 bits here, IPv6 ones 64. */
 
@@ -112,15 +113,6 @@ static struct screen screen;
 static struct policy policy;
 
 static void
-no_report(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	(void)severity;
-	(void)arg;
-	fail_msg("%s:%d: %s", file, line, text);
-}
-
-static void
 no_table_report(const char *file, int line, const char *text, void *arg)
 {
 	(void)arg;
@@ -138,14 +130,12 @@ no_settings(struct span settings, struct errtext *why)
 static int
 set_up(void **state)
 {
-	const char *const words[] = {
-	    "doorbell_ipv4_prefix_length=24", "doorbell_ipv6_prefix_length=64"};
-	const struct config_source source = {
-	    .file = "/dev/null", .overrides = words, .override_count = 2};
+	const char *const words[] = {"doorbell_ipv4_prefix_length=24",
+	    "doorbell_ipv6_prefix_length=64", NULL};
 	struct errtext why;
 
 	(void)state;
-	policy.config = config_load(&source, no_report, NULL);
+	policy.config = given_config(words);
 	screen.policy = &policy;
 	screen.cache =
 	    cache_open(&(struct cache_options){.path = "/none"}, &why);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: given_config */
 #include "screen/encryption.h"
 
 #include <setjmp.h>
@@ -7,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+
+#include "support/given_config.h"
 
 /* What a handshake makes of the settings is in tests/unit/net/test_tls.c and
  * tests/integration/test_starttls.py. */
@@ -47,17 +50,6 @@ static const struct {
 };
 
 static void
-ignore_config(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	(void)severity;
-	(void)file;
-	(void)line;
-	(void)text;
-	(void)arg;
-}
-
-static void
 keep(const char *file, int line, const char *text, void *arg)
 {
 	struct errtext *told = arg;
@@ -67,21 +59,6 @@ keep(const char *file, int line, const char *text, void *arg)
 	errtext_set(told, "%s", text);
 }
 
-static struct config_set *
-load(const char *const *settings)
-{
-	struct config_source source = {
-	    .file = "/dev/null", .overrides = settings};
-	struct config_set *config;
-
-	while (source.override_count < OVERRIDES_MAX &&
-	       settings[source.override_count] != NULL)
-		source.override_count++;
-	config = config_load(&source, ignore_config, NULL);
-	assert_non_null(config);
-	return config;
-}
-
 static void
 settings_are_followed(void **state)
 {
@@ -89,7 +66,8 @@ settings_are_followed(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct errtext told = {""};
 		struct policy p = {0};
-		struct policy_options o = {.config = load(cases[i].settings),
+		struct policy_options o = {
+		    .config = given_config(cases[i].settings),
 		    .tables = {.report = keep, .arg = &told}};
 		const char *want = cases[i].told == NULL ? "" : cases[i].told;
 
@@ -115,7 +93,7 @@ static void
 trouble_may_be_told_to_nobody(void **state)
 {
 	struct policy p = {0};
-	struct policy_options o = {.config = load(bad)};
+	struct policy_options o = {.config = given_config(bad)};
 
 	(void)state;
 	encryption_prepare(&p, &o);
@@ -129,12 +107,12 @@ old_keys_stay_in_force(void **state)
 {
 	struct errtext told = {""};
 	struct policy before = {0}, p = {0};
-	struct policy_options o = {.config = load(good)};
+	struct policy_options o = {.config = given_config(good)};
 
 	(void)state;
 	encryption_prepare(&before, &o);
 	config_unref(&o.config);
-	o = (struct policy_options){.config = load(bad),
+	o = (struct policy_options){.config = given_config(bad),
 	    .before = &before,
 	    .tables = {.report = keep, .arg = &told}};
 	encryption_prepare(&p, &o);
