@@ -16,7 +16,9 @@
 
 #include <cmocka.h>
 
-enum { OPEN_MAX_AT_ONCE = 8, PATHS = 8 };
+#include "base/buf.h"
+
+enum { OPEN_MAX_AT_ONCE = 8, PATHS = 8, TEXT_MAX = 1 << 16 };
 
 void
 scratch_make(struct scratch *s)
@@ -101,4 +103,19 @@ scratch_expect(const struct scratch *s, const char *name, const char *want)
 		    want != NULL ? want : "(not there)");
 	free(text);
 	assert_true(same);
+}
+
+void
+scratch_expect_said(const struct scratch *s, const char *said, const char *want)
+{
+	struct buf text;
+
+	buf_init(&text, TEXT_MAX);
+	for (; *want != '\0'; want++)
+		if (*want == '%')
+			assert_int_equal(buf_add_str(&text, s->dir), 0);
+		else
+			assert_int_equal(buf_add_char(&text, *want), 0);
+	assert_string_equal(said, buf_str(&text));
+	buf_clear(&text);
 }

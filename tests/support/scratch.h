@@ -20,5 +20,8 @@ void scratch_write(
 /* The file says exactly this; NULL: it is not there. */
 void scratch_expect(
     const struct scratch *s, const char *name, const char *want);
+/* So it was said; a "%" in `want` is the directory. */
+void scratch_expect_said(
+    const struct scratch *s, const char *said, const char *want);
 
 #endif

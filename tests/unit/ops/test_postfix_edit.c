@@ -75,23 +75,6 @@ expect_file(const char *name, const char *text)
 	scratch_expect(&postfix.scratch, name, text);
 }
 
-/* "%" is the directory. */
-static void
-expect_said(const char *said, const char *want)
-{
-	struct buf text;
-
-	buf_init(&text, 4000);
-	for (; *want != '\0'; want++)
-		if (*want == '%')
-			assert_int_equal(
-			    buf_add_str(&text, postfix.scratch.dir), 0);
-		else
-			assert_int_equal(buf_add_char(&text, *want), 0);
-	assert_string_equal(said, buf_str(&text));
-	buf_clear(&text);
-}
-
 typedef int command(const struct postfix_request *);
 
 /* Which of these are blocked. */
@@ -119,8 +102,8 @@ run(command *what, const struct postfix_request *more, const char *out,
 	catch_begin(&said);
 	status = what(&request);
 	catch_end(&said);
-	expect_said(said.out, out);
-	expect_said(said.err, err);
+	scratch_expect_said(&postfix.scratch, said.out, out);
+	scratch_expect_said(&postfix.scratch, said.err, err);
 	catch_clear(&said);
 	assert_int_equal(signals_held(), held);
 	return status;
@@ -184,13 +167,15 @@ others_may_ask(void **state)
 
 	(void)state;
 	assert_int_equal(run_as_nobody(postfix_status, &really, &said), 4);
-	expect_said(said.out, "smtp: smtpd (%/etc/master.cf)\n");
+	scratch_expect_said(
+	    &postfix.scratch, said.out, "smtp: smtpd (%/etc/master.cf)\n");
 	catch_clear(&said);
 	assert_int_equal(run_as_nobody(postfix_enable, &dry, &said), 0);
-	expect_said(said.out, "In %/etc/master.cf:\n- " PLAIN_TEXT
-			      "\n+ " PORT_TEXT "\n+ " PASS_TEXT "\n"
-			      "A copy of the file is kept as %/" KEPT ".\n"
-			      "If Postfix runs, it will be told to reload.\n");
+	scratch_expect_said(&postfix.scratch, said.out,
+	    "In %/etc/master.cf:\n- " PLAIN_TEXT "\n+ " PORT_TEXT
+	    "\n+ " PASS_TEXT "\n"
+	    "A copy of the file is kept as %/" KEPT ".\n"
+	    "If Postfix runs, it will be told to reload.\n");
 	assert_string_equal(said.err, "");
 	catch_clear(&said);
 	expect_file("etc/master.cf", BEFORE);
@@ -828,8 +813,8 @@ expect_copy(int want, const char *out, const char *err)
 	struct caught said;
 
 	assert_int_equal(run_copy(&said), want);
-	expect_said(said.out, out);
-	expect_said(said.err, err);
+	scratch_expect_said(&postfix.scratch, said.out, out);
+	scratch_expect_said(&postfix.scratch, said.err, err);
 	catch_clear(&said);
 }
 

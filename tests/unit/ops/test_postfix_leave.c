@@ -203,23 +203,6 @@ plan_stopped(const char *copy)
 	assert_false(job.runs);
 }
 
-/* "%" is the directory. */
-static void
-expect_said(const char *said, const char *want)
-{
-	struct buf text;
-
-	buf_init(&text, 2000);
-	for (; *want != '\0'; want++)
-		if (*want == '%')
-			assert_int_equal(
-			    buf_add_str(&text, postfix.scratch.dir), 0);
-		else
-			assert_int_equal(buf_add_char(&text, *want), 0);
-	assert_string_equal(said, buf_str(&text));
-	buf_clear(&text);
-}
-
 static int
 leave_saying(const char *out, const char *err, struct errtext *why)
 {
@@ -230,8 +213,8 @@ leave_saying(const char *out, const char *err, struct errtext *why)
 	catch_begin(&said);
 	rc = postfix_leave(&job, why);
 	catch_end(&said);
-	expect_said(said.out, out);
-	expect_said(said.err, err);
+	scratch_expect_said(&postfix.scratch, said.out, out);
+	scratch_expect_said(&postfix.scratch, said.err, err);
 	catch_clear(&said);
 	return rc;
 }

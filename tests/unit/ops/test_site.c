@@ -37,27 +37,19 @@ teardown(void **state)
 	return 0;
 }
 
-/* What it says on stderr is compared, too; "%s" in it is the directory. */
+/* What it says on stderr is compared, too; "%" in it is the directory. */
 static int
 open_saying(
     struct site *site, const char *path, const char *want, struct errtext *why)
 {
 	struct caught said;
-	char text[1000];
 	int rc;
 
 	why->text[0] = '\0';
 	catch_begin(&said);
 	rc = site_open(site, path, why);
 	catch_end(&said);
-	if (strstr(want, "%s") != NULL) {
-		const char *at = strstr(want, "%s");
-
-		(void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - want),
-		    want, scratch.dir, at + 2);
-		want = text;
-	}
-	assert_string_equal(said.err, want);
+	scratch_expect_said(&scratch, said.err, want);
 	assert_string_equal(said.out, "");
 	catch_clear(&said);
 	return rc;
@@ -351,7 +343,7 @@ errors_are_said_with_their_place(void **state)
 	scratch_write(
 	    &scratch, "doorbell.cf", "\ndoorbell_greet_wait = soon\n", 0644);
 	expect_failure(scratch.dir,
-	    "%s/doorbell.cf:2: error: doorbell_greet_wait: "
+	    "%/doorbell.cf:2: error: doorbell_greet_wait: "
 	    "bad time value or unit: \"soon\"\n",
 	    ": the configuration has errors");
 }
@@ -387,7 +379,7 @@ without_main_cf(void **state)
 	(void)state;
 	assert_int_equal(unlink(scratch_path(&scratch, "main.cf")), 0);
 	expect_failure(scratch.dir,
-	    "doorbellctl: error: %s/main.cf: No such file or directory\n",
+	    "doorbellctl: error: %/main.cf: No such file or directory\n",
 	    ": the configuration has errors");
 }
 
