@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The report's page: each picture says its number, and so does its heading. */
-/* links: fake_mem html_check */
+/* links: fake_mem html_check hours */
 #include "ops/report_page.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "support/fake_mem.h"
+#include "support/hours.h"
 #include "support/html_check.h"
 
 enum {
@@ -23,47 +23,11 @@ enum {
 	NOON = HOUR_0 + 12
 };
 
-struct fixture {
-	struct history h;
-	struct buf out;
-};
-
 static void
 set_zone(const char *zone)
 {
 	assert_int_equal(setenv("TZ", zone, 1), 0);
 	tzset();
-}
-
-static int
-set_up(void **state)
-{
-	static struct fixture f;
-
-	set_zone("UTC");
-	history_init(&f.h);
-	buf_init(&f.out, REPORT_BYTES_MAX);
-	*state = &f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	history_clear(&f->h);
-	buf_clear(&f->out);
-	return fake_mem_live() != 0;
-}
-
-static void
-add(struct fixture *f, int64_t hour, size_t figure, uint64_t n)
-{
-	uint64_t *figures = history_hour(&f->h, hour);
-
-	assert_non_null(figures);
-	figures[figure] += n;
 }
 
 /* From 2026 on days begin at some hour UTC, as the zone has it. */
@@ -79,13 +43,11 @@ hour_of(int month, int day)
 }
 
 static const char *
-page_of(struct fixture *f)
+page_of(struct hours *f)
 {
-	struct report *r =
-	    report_new(&f->h, (struct wall){0}, (struct wall){2000000000});
+	struct report *r = hours_report(f);
 	const char *text;
 
-	assert_non_null(r);
 	buf_reset(&f->out);
 	assert_int_equal(report_page(r, &f->out), 0);
 	report_free(&r);
@@ -107,7 +69,7 @@ page_of(struct fixture *f)
 static void
 test_nobody(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page = page_of(f);
 
 	HAS("</h1>\n<p></p>\n<h2>Nobody came in this time</h2>\n");
@@ -118,7 +80,7 @@ test_nobody(void **state)
 	page = page_of(f);
 	HAS("</h1>\n<p>From 12 lines of log files; 0 connections are left");
 	/* Of smtpd alone. */
-	add(f, NOON, FIGURE_SMTPD, 3);
+	hours_add(f, NOON, FIGURE_SMTPD, 3);
 	f->h.unfinished = 4;
 	page = page_of(f);
 	HAS("<p>2026-11-21 to 2026-11-21, UTC, from 12 lines of log files; 4"
@@ -130,21 +92,21 @@ test_nobody(void **state)
 static void
 test_hours(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, HOUR_0 + 8, FIGURE_KNOWN, 3);
-	add(f, HOUR_0 + 8, FIGURE_LISTED, 1);
-	add(f, HOUR_0 + 8, FIGURE_BOTH, 1);
-	add(f, HOUR_0 + 8, FIGURE_EARLY, 4);
-	add(f, HOUR_0 + 10, FIGURE_NEW, 1);
-	add(f, HOUR_0 + 10, FIGURE_HUNG_UP, 1000);
-	add(f, HOUR_0 + 10, FIGURE_PROTOCOL, 2);
-	add(f, HOUR_0 + 10, FIGURE_DENIED, 2);
-	add(f, HOUR_0 + 10, FIGURE_LIMITED, 2);
-	add(f, HOUR_0 + 10, FIGURE_LEFT, 2);
-	add(f, HOUR_0 + 10, FIGURE_BUSY, 5);
-	add(f, HOUR_0 + 10, FIGURE_SHED, 2);
+	hours_add(f, HOUR_0 + 8, FIGURE_KNOWN, 3);
+	hours_add(f, HOUR_0 + 8, FIGURE_LISTED, 1);
+	hours_add(f, HOUR_0 + 8, FIGURE_BOTH, 1);
+	hours_add(f, HOUR_0 + 8, FIGURE_EARLY, 4);
+	hours_add(f, HOUR_0 + 10, FIGURE_NEW, 1);
+	hours_add(f, HOUR_0 + 10, FIGURE_HUNG_UP, 1000);
+	hours_add(f, HOUR_0 + 10, FIGURE_PROTOCOL, 2);
+	hours_add(f, HOUR_0 + 10, FIGURE_DENIED, 2);
+	hours_add(f, HOUR_0 + 10, FIGURE_LIMITED, 2);
+	hours_add(f, HOUR_0 + 10, FIGURE_LEFT, 2);
+	hours_add(f, HOUR_0 + 10, FIGURE_BUSY, 5);
+	hours_add(f, HOUR_0 + 10, FIGURE_SHED, 2);
 	page = page_of(f);
 	HAS("<p>2026-11-21 to 2026-11-21, UTC</p>");
 	HAS("<h2>98.9 % of 1,025 connections brought no mail</h2>");
@@ -167,15 +129,15 @@ test_hours(void **state)
 static void
 test_days(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, HOUR_0 - 48 + 5, FIGURE_KNOWN, 7);
-	add(f, HOUR_0, FIGURE_KNOWN, 20);
+	hours_add(f, HOUR_0 - 48 + 5, FIGURE_KNOWN, 7);
+	hours_add(f, HOUR_0, FIGURE_KNOWN, 20);
 	page = page_of(f);
 	LACKS(">day</text>");
-	add(f, HOUR_0 - 72, FIGURE_KNOWN, 2);
-	add(f, HOUR_0 + 23, FIGURE_NEW, 30);
+	hours_add(f, HOUR_0 - 72, FIGURE_KNOWN, 2);
+	hours_add(f, HOUR_0 + 23, FIGURE_NEW, 30);
 	page = page_of(f);
 	HAS("<p>2026-11-18 to 2026-11-21, UTC</p>");
 	HAS(">day</text>");
@@ -203,7 +165,7 @@ test_days_of_other_lengths(void **state)
 	    {3, 28, "Sun 29 Mar", "<title>02:00, Sun 29 Mar: 0</title>"},
 	    {10, 24, "Sun 25 Oct", "<title>02:00, Sun 25 Oct: 2</title>"},
 	};
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	char other[64];
 	const char *page;
 
@@ -214,7 +176,7 @@ test_days_of_other_lengths(void **state)
 
 		history_clear(&f->h);
 		for (int64_t hour = first; hour < end; hour++)
-			add(f, hour, FIGURE_KNOWN, 1);
+			hours_add(f, hour, FIGURE_KNOWN, 1);
 		page = page_of(f);
 		HAS(cases[i].cell);
 		for (int hour = 0; hour < 24; hour++) {
@@ -235,11 +197,11 @@ test_days_of_other_lengths(void **state)
 static void
 test_a_long_time(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, 1, FIGURE_KNOWN, 1000);
-	add(f, NOON, FIGURE_KNOWN, 1);
+	hours_add(f, 1, FIGURE_KNOWN, 1000);
+	hours_add(f, NOON, FIGURE_KNOWN, 1);
 	page = page_of(f);
 	HAS("<p>2025-10-16 to 2026-11-21, UTC</p>");
 	HAS("<title>Sat 21 Nov: known clients 1</title>");
@@ -251,20 +213,20 @@ test_a_long_time(void **state)
 static void
 test_cards(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, NOON, FIGURE_HUNG_UP, 4);
+	hours_add(f, NOON, FIGURE_HUNG_UP, 4);
 	page = page_of(f);
 	HAS("<div><b>4</b><span>connections</span></div>");
 	HAS("<div><b>100.0 %</b><span>brought no mail</span></div>");
 	HAS("<div><b>0.0 %</b><span>of good clients did not wait</span></div>");
 	HAS("<div><b>-</b><span>a stranger waits on average</span></div>");
 	HAS("<div><b>-</b><span>smtpd processes are enough</span></div>");
-	add(f, NOON, FIGURE_KNOWN, 30);
-	add(f, NOON, FIGURE_NEW, 10);
-	add(f, NOON, FIGURE_WAIT_MS, 62600);
-	add(f, NOON, FIGURE_BURST, 9);
+	hours_add(f, NOON, FIGURE_KNOWN, 30);
+	hours_add(f, NOON, FIGURE_NEW, 10);
+	hours_add(f, NOON, FIGURE_WAIT_MS, 62600);
+	hours_add(f, NOON, FIGURE_BURST, 9);
 	page = page_of(f);
 	HAS("<div><b>44</b><span>connections</span></div>");
 	HAS("<div><b>9.1 %</b><span>brought no mail</span></div>");
@@ -278,18 +240,18 @@ test_cards(void **state)
 static void
 test_catchers(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, NOON, FIGURE_KNOWN, 1);
+	hours_add(f, NOON, FIGURE_KNOWN, 1);
 	page = page_of(f);
 	LACKS("were caught");
-	add(f, NOON, FIGURE_BY_NONE, 40);
+	hours_add(f, NOON, FIGURE_BY_NONE, 40);
 	page = page_of(f);
 	HAS("<h2>0.0 % of those caught were caught by DNS lists alone</h2>");
-	add(f, NOON, FIGURE_BY_EARLY, 10);
-	add(f, NOON, FIGURE_BY_LISTS, 20);
-	add(f, NOON, FIGURE_BY_BOTH, 30);
+	hours_add(f, NOON, FIGURE_BY_EARLY, 10);
+	hours_add(f, NOON, FIGURE_BY_LISTS, 20);
+	hours_add(f, NOON, FIGURE_BY_BOTH, 30);
 	page = page_of(f);
 	HAS("<h2>33.3 % of those caught were caught by DNS lists alone</h2>");
 	HAS("<title>talked early, on DNS lists: 30</title>");
@@ -305,14 +267,14 @@ test_catchers(void **state)
 static void
 test_hangups(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, NOON, FIGURE_HUNG_UP, 10);
+	hours_add(f, NOON, FIGURE_HUNG_UP, 10);
 	page = page_of(f);
 	LACKS("hung up before");
 	LACKS("Half of those");
-	add(f, NOON, FIGURE_HANGUPS_LATE + totals_bucket(700), 6);
+	hours_add(f, NOON, FIGURE_HANGUPS_LATE + totals_bucket(700), 6);
 	page = page_of(f);
 	HAS("<h2>Nobody hung up before the greeting</h2>");
 	HAS("<title>1 s: after it 6</title>");
@@ -320,8 +282,8 @@ test_hangups(void **state)
 	HAS("<title>1 s: after it 6</title></rect>\n<text");
 	HAS(">1.5 s</text>");
 	LACKS(">2 s</text>");
-	add(f, NOON, FIGURE_HANGUPS_EARLY + totals_bucket(90), 2);
-	add(f, NOON, FIGURE_HANGUPS_EARLY + totals_bucket(2500), 2);
+	hours_add(f, NOON, FIGURE_HANGUPS_EARLY + totals_bucket(90), 2);
+	hours_add(f, NOON, FIGURE_HANGUPS_EARLY + totals_bucket(2500), 2);
 	page = page_of(f);
 	HAS("<h2>Half of those who hang up before the greeting have gone after"
 	    " 0.1 s</h2>");
@@ -329,7 +291,7 @@ test_hangups(void **state)
 	HAS("<title>3 s: before the greeting 2</title>");
 	HAS("<title>1 s: after it 6</title>");
 	/* The last bucket has no end, and nothing behind it. */
-	add(f, NOON, FIGURE_HANGUPS_EARLY_END, 5);
+	hours_add(f, NOON, FIGURE_HANGUPS_EARLY_END, 5);
 	page = page_of(f);
 	HAS("<h2>Half of those who hang up before the greeting stay longer than"
 	    " 5 min</h2>");
@@ -339,16 +301,16 @@ test_hangups(void **state)
 static void
 test_waits(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, NOON, FIGURE_KNOWN, 1);
+	hours_add(f, NOON, FIGURE_KNOWN, 1);
 	page = page_of(f);
 	LACKS("Nine of ten");
-	add(f, NOON, FIGURE_NEW, 10);
-	add(f, NOON, FIGURE_WAITS + totals_bucket(6000), 8);
-	add(f, NOON, FIGURE_WAITS + totals_bucket(6001), 1);
-	add(f, NOON, FIGURE_WAITS + totals_bucket(90000), 1);
+	hours_add(f, NOON, FIGURE_NEW, 10);
+	hours_add(f, NOON, FIGURE_WAITS + totals_bucket(6000), 8);
+	hours_add(f, NOON, FIGURE_WAITS + totals_bucket(6001), 1);
+	hours_add(f, NOON, FIGURE_WAITS + totals_bucket(90000), 1);
 	page = page_of(f);
 	HAS("<h2>Nine of ten strangers had waited no longer than 7 s</h2>");
 	HAS("until they had passed. Known clients do not wait.</p>");
@@ -359,7 +321,7 @@ test_waits(void **state)
 	page = page_of(f);
 	HAS("had passed; the log has whole seconds. Known clients");
 	/* The last bucket has no end. */
-	add(f, NOON, FIGURE_WAITS_END, 2);
+	hours_add(f, NOON, FIGURE_WAITS_END, 2);
 	page = page_of(f);
 	HAS("<h2>More than one in ten strangers had waited longer than 5"
 	    " min</h2>");
@@ -367,44 +329,29 @@ test_waits(void **state)
 
 /* --- DNS lists -------------------------------------------------------------- */
 
-static struct totals totals;
-
 static void
-begin_lists(void)
+begin_lists(struct hours *f)
 {
-	memset(&totals, 0, sizeof(totals));
-	totals.figure[FIGURE_LISTED] = 60;
-	totals.figure[FIGURE_BY_LISTS] = 60;
-	totals.figure[FIGURE_BY_NONE] = 40;
-}
-
-static struct totals_list *
-add_list(const char *name, uint64_t visits, uint64_t only)
-{
-	struct totals_list *l = totals_list(&totals, name);
-
-	assert_non_null(l);
-	l->use = TOTALS_USE_BLOCKS;
-	l->visits = visits;
-	l->only = only;
-	return l;
+	memset(&f->totals, 0, sizeof(f->totals));
+	f->totals.figure[FIGURE_LISTED] = 60;
+	f->totals.figure[FIGURE_BY_LISTS] = 60;
+	f->totals.figure[FIGURE_BY_NONE] = 40;
 }
 
 static const char *
-page_of_lists(struct fixture *f)
+page_of_lists(struct hours *f)
 {
-	history_clear(&f->h);
-	assert_int_equal(history_add(&f->h, NOON, &totals), 0);
+	hours_set_totals(f, NOON);
 	return page_of(f);
 }
 
 static void
 test_no_lists(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	begin_lists();
+	begin_lists(f);
 	page = page_of_lists(f);
 	HAS("<h2>No client was on a DNS list</h2>\n<p>Or no list was "
 	    "asked.</p>");
@@ -414,12 +361,12 @@ test_no_lists(void **state)
 static void
 test_one_list(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct totals_list *l;
 	const char *page;
 
-	begin_lists();
-	l = add_list("one.test", 25, 24);
+	begin_lists(f);
+	l = hours_add_list(f, "one.test", 25, 24);
 	l->queries = 1234;
 	l->failures = 2;
 	l->timeouts = 3;
@@ -432,8 +379,8 @@ test_one_list(void **state)
 	HAS("<tr><td>one.test</td><td>blocks</td><td>1,234</td><td>2</td>"
 	    "<td>3</td><td>4</td><td>5</td><td>-</td><td>-</td></tr>");
 	/* Nobody is on it. */
-	begin_lists();
-	add_list("one.test", 0, 0);
+	begin_lists(f);
+	hours_add_list(f, "one.test", 0, 0);
 	page = page_of_lists(f);
 	HAS("<h2>one.test has 0.0 % of all that were tested</h2>");
 }
@@ -452,14 +399,14 @@ test_lists(void **state)
 	    {TOTALS_USE_ALLOWS, ">60.0 %, 0 only it - lets pass</text>",
 		"<td>lets pass</td>"},
 	};
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct totals_list *small, *large;
 	const char *page;
 
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-		begin_lists();
-		small = add_list("small.test", 8, 1);
-		large = add_list("large.test", 60, 0);
+		begin_lists(f);
+		small = hours_add_list(f, "small.test", 8, 1);
+		large = hours_add_list(f, "large.test", 60, 0);
 		large->use = uses[i].use;
 		small->with[1] = large->with[0] = 3;
 		large->latency[4] = 98;
@@ -482,12 +429,12 @@ test_lists(void **state)
 static void
 test_lists_of_logs(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	begin_lists();
-	add_list("one.test", 25, 24)->use = TOTALS_USE_UNKNOWN;
-	assert_int_equal(history_add(&f->h, NOON, &totals), 0);
+	begin_lists(f);
+	hours_add_list(f, "one.test", 25, 24)->use = TOTALS_USE_UNKNOWN;
+	assert_int_equal(history_add(&f->h, NOON, &f->totals), 0);
 	f->h.from_logs = true;
 	page = page_of(f);
 	HAS(">25.0 %, 24 only it</text>");
@@ -501,17 +448,17 @@ test_names_of_lists(void **state)
 {
 	static const char bad[] =
 	    "<script>\"&'\x01\t\n</script>\x7f\xff</title>";
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	char name[TOTALS_NAME_MAX];
 	const char *page;
 
-	begin_lists();
+	begin_lists(f);
 	for (unsigned i = 0; i < TOTALS_LISTS_MAX; i++) {
 		snprintf(name, sizeof(name), "%u %s %050d", i, bad, 7);
-		add_list(name, 60 - i, i);
-		totals.list[i].use = i % 4;
+		hours_add_list(f, name, 60 - i, i);
+		f->totals.list[i].use = i % 4;
 		for (unsigned k = 0; k < TOTALS_LISTS_MAX; k++)
-			totals.list[i].with[k] = 20;
+			f->totals.list[i].with[k] = 20;
 	}
 	page = page_of_lists(f);
 	HAS("<h2>0 &lt;script&gt;&quot;&amp;'???&lt;/script&gt;");
@@ -527,14 +474,14 @@ test_names_of_lists(void **state)
 static void
 test_advice(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, NOON, FIGURE_KNOWN, 1);
+	hours_add(f, NOON, FIGURE_KNOWN, 1);
 	page = page_of(f);
 	LACKS("are enough for");
-	add(f, NOON - 24, FIGURE_BURST, 8);
-	add(f, NOON, FIGURE_BURST, 7);
+	hours_add(f, NOON - 24, FIGURE_BURST, 8);
+	hours_add(f, NOON, FIGURE_BURST, 7);
 	page = page_of(f);
 	HAS("<h2>15 smtpd processes are enough for those who bring mail</h2>\n"
 	    "<p>Most good clients within ten seconds, as if a mail took so"
@@ -544,7 +491,7 @@ test_advice(void **state)
 	HAS("<title>12:00: good clients within ten seconds 7</title>");
 	HAS(">process limit 15</text>");
 	/* What was measured is better than what was guessed. */
-	add(f, NOON, FIGURE_SMTPD, 2);
+	hours_add(f, NOON, FIGURE_SMTPD, 2);
 	page = page_of(f);
 	HAS("<h2>5 smtpd processes are enough");
 	HAS("<p>Most smtpd processes busy at the same time: 2 on 2026-11-21."
@@ -556,22 +503,22 @@ test_advice(void **state)
 static void
 test_pressure(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *page;
 
-	add(f, NOON, FIGURE_KNOWN, 1);
-	add(f, NOON, FIGURE_HELD, 1234);
+	hours_add(f, NOON, FIGURE_KNOWN, 1);
+	hours_add(f, NOON, FIGURE_HELD, 1234);
 	page = page_of(f);
 	HAS("<h2>There was room for everybody, and never any stress: at most"
 	    " 1,234 at a time</h2>\n<p></p>");
-	add(f, NOON, FIGURE_STRESS_ENTERED, 2);
-	add(f, NOON, FIGURE_STRESS_S, 3600);
+	hours_add(f, NOON, FIGURE_STRESS_ENTERED, 2);
+	hours_add(f, NOON, FIGURE_STRESS_S, 3600);
 	page = page_of(f);
 	HAS("<h2>Under stress 2 times, 3,600 seconds in all</h2>");
 	HAS("<p>Nobody was.</p>");
 	LACKS("There was room");
-	add(f, NOON, FIGURE_SHED, 3);
-	add(f, NOON + 1, FIGURE_BUSY, 4);
+	hours_add(f, NOON, FIGURE_SHED, 3);
+	hours_add(f, NOON + 1, FIGURE_BUSY, 4);
 	page = page_of(f);
 	HAS("<title>12:00: had to make room for others 3</title>");
 	HAS("<title>13:00: found no room 4</title>");
@@ -581,31 +528,27 @@ test_pressure(void **state)
 /* --- when not all of it can be there ---------------------------------------- */
 
 static struct report *
-rich_report(struct fixture *f)
+rich_report(struct hours *f)
 {
-	struct report *r;
-
-	begin_lists();
-	add_list("a.test", 30, 1);
-	add_list("b.test", 20, 1);
-	totals.figure[FIGURE_NEW] = 10;
-	totals.figure[FIGURE_WAITS] = 10;
-	totals.figure[FIGURE_HANGUPS_EARLY] = 10;
-	totals.figure[FIGURE_BURST] = 10;
-	totals.figure[FIGURE_SHED] = 10;
+	begin_lists(f);
+	hours_add_list(f, "a.test", 30, 1);
+	hours_add_list(f, "b.test", 20, 1);
+	f->totals.figure[FIGURE_NEW] = 10;
+	f->totals.figure[FIGURE_WAITS] = 10;
+	f->totals.figure[FIGURE_HANGUPS_EARLY] = 10;
+	f->totals.figure[FIGURE_BURST] = 10;
+	f->totals.figure[FIGURE_SHED] = 10;
 	for (int day = 0; day < 5; day++)
 		assert_int_equal(
-		    history_add(&f->h, HOUR_0 + 24 * day, &totals), 0);
-	r = report_new(&f->h, (struct wall){0}, (struct wall){2000000000});
-	assert_non_null(r);
-	return r;
+		    history_add(&f->h, HOUR_0 + 24 * day, &f->totals), 0);
+	return hours_report(f);
 }
 
 /* A piece that is missing is told, whatever has fitted behind it. */
 static void
 test_no_room(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct report *r = rich_report(f);
 	struct buf small;
 	size_t whole;
@@ -630,36 +573,21 @@ test_no_room(void **state)
 	report_free(&r);
 }
 
-/* Each allocation fails once, and then each with all that follow. */
 static void
 test_no_memory(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct report *r = rich_report(f);
-	struct buf out;
-	unsigned n;
-	int rc;
 
-	assert_int_equal(report_page(r, &f->out), 0);
-	for (int for_good = 0; for_good <= 1; for_good++)
-		for (n = 1, rc = -1; rc < 0; n++) {
-			buf_init(&out, REPORT_BYTES_MAX);
-			fake_mem_fault = (struct fake_fault){
-			    .armed = true, .lasting = for_good, .at = n};
-			rc = report_page(r, &out);
-			fake_mem_fault = (struct fake_fault){0};
-			if (rc == 0)
-				assert_int_equal(out.n, f->out.n);
-			buf_clear(&out);
-			assert_true(n < 100);
-		}
+	hours_starve(r, report_page);
 	report_free(&r);
 }
 
 int
 main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, hours_set_up, hours_tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_nobody),
 	    TEST(test_hours),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The report as text: what it says, and what it does not claim to know. */
-/* links: fake_mem */
+/* links: fake_mem hours */
 #include "ops/report_text.h"
 
 #include <errno.h>
@@ -15,74 +15,13 @@
 
 #include <cmocka.h>
 
-#include "support/fake_mem.h"
+#include "support/hours.h"
 
 enum {
 	HOUR_0 = 498672, /* 2026-11-21 00:00 UTC */
 	NOON = HOUR_0 + 12,
 	COLUMNS = 78
 };
-
-struct fixture {
-	struct history h;
-	struct totals totals;
-	struct buf out;
-};
-
-static int
-set_up(void **state)
-{
-	static struct fixture f;
-
-	assert_int_equal(setenv("TZ", "UTC", 1), 0);
-	tzset();
-	memset(&f, 0, sizeof(f));
-	history_init(&f.h);
-	buf_init(&f.out, REPORT_BYTES_MAX);
-	*state = &f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	history_clear(&f->h);
-	buf_clear(&f->out);
-	return fake_mem_live() != 0;
-}
-
-static void
-add(struct fixture *f, int64_t hour, size_t figure, uint64_t n)
-{
-	uint64_t *figures = history_hour(&f->h, hour);
-
-	assert_non_null(figures);
-	figures[figure] += n;
-}
-
-static struct totals_list *
-add_list(struct fixture *f, const char *name, uint64_t visits, uint64_t only)
-{
-	struct totals_list *l = totals_list(&f->totals, name);
-
-	assert_non_null(l);
-	l->use = TOTALS_USE_BLOCKS;
-	l->visits = visits;
-	l->only = only;
-	return l;
-}
-
-static struct report *
-report_of(const struct fixture *f)
-{
-	struct report *r =
-	    report_new(&f->h, (struct wall){0}, (struct wall){2000000000});
-
-	assert_non_null(r);
-	return r;
-}
 
 static void
 check_lines(const char *text)
@@ -100,9 +39,9 @@ check_lines(const char *text)
 }
 
 static const char *
-text_of(struct fixture *f)
+text_of(struct hours *f)
 {
-	struct report *r = report_of(f);
+	struct report *r = hours_report(f);
 	const char *text;
 
 	buf_reset(&f->out);
@@ -115,10 +54,9 @@ text_of(struct fixture *f)
 }
 
 static const char *
-text_of_lists(struct fixture *f)
+text_of_lists(struct hours *f)
 {
-	history_clear(&f->h);
-	assert_int_equal(history_add(&f->h, NOON, &f->totals), 0);
+	hours_set_totals(f, NOON);
 	return text_of(f);
 }
 
@@ -213,11 +151,11 @@ static const char whole_day[] =
 static void
 test_a_whole_day(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct totals_list *a, *b;
 
-	a = add_list(f, "a.test", 15, 10);
-	b = add_list(f, "b.test", 10, 5);
+	a = hours_add_list(f, "a.test", 15, 10);
+	b = hours_add_list(f, "b.test", 10, 5);
 	a->use = b->use = TOTALS_USE_UNKNOWN;
 	a->with[1] = b->with[0] = 5;
 	assert_int_equal(history_add(&f->h, NOON, &f->totals), 0);
@@ -225,28 +163,28 @@ test_a_whole_day(void **state)
 	f->h.lines = 1000;
 	f->h.ours = 90;
 	f->h.unfinished = 3;
-	add(f, NOON, FIGURE_KNOWN, 9);
-	add(f, NOON, FIGURE_NEW, 2);
-	add(f, NOON, FIGURE_WAIT_MS, 12500);
-	add(f, NOON, FIGURE_WAITS + totals_bucket(6500), 2);
-	add(f, NOON, FIGURE_LISTED, 15);
-	add(f, NOON, FIGURE_BOTH, 5);
-	add(f, NOON, FIGURE_EARLY, 4);
-	add(f, NOON, FIGURE_HUNG_UP, 1);
-	add(f, NOON, FIGURE_SHED, 3);
-	add(f, NOON, FIGURE_BUSY, 1);
-	add(f, NOON, FIGURE_EXCUSED, 7);
-	add(f, NOON, FIGURE_BY_LISTS, 15);
-	add(f, NOON, FIGURE_BY_EARLY, 4);
-	add(f, NOON, FIGURE_BY_BOTH, 5);
-	add(f, NOON, FIGURE_BY_NONE, 6);
-	add(f, NOON, FIGURE_HANGUPS_EARLY + totals_bucket(800), 1);
-	add(f, NOON, FIGURE_HANGUPS_LATE + totals_bucket(1001), 3);
-	add(f, NOON, FIGURE_HANGUPS_LATE_END, 1);
-	add(f, NOON, FIGURE_BURST, 9);
-	add(f, NOON, FIGURE_HELD, 1200);
-	add(f, NOON, FIGURE_STRESS_ENTERED, 1);
-	add(f, NOON + 1, FIGURE_STRESS_S, 60);
+	hours_add(f, NOON, FIGURE_KNOWN, 9);
+	hours_add(f, NOON, FIGURE_NEW, 2);
+	hours_add(f, NOON, FIGURE_WAIT_MS, 12500);
+	hours_add(f, NOON, FIGURE_WAITS + totals_bucket(6500), 2);
+	hours_add(f, NOON, FIGURE_LISTED, 15);
+	hours_add(f, NOON, FIGURE_BOTH, 5);
+	hours_add(f, NOON, FIGURE_EARLY, 4);
+	hours_add(f, NOON, FIGURE_HUNG_UP, 1);
+	hours_add(f, NOON, FIGURE_SHED, 3);
+	hours_add(f, NOON, FIGURE_BUSY, 1);
+	hours_add(f, NOON, FIGURE_EXCUSED, 7);
+	hours_add(f, NOON, FIGURE_BY_LISTS, 15);
+	hours_add(f, NOON, FIGURE_BY_EARLY, 4);
+	hours_add(f, NOON, FIGURE_BY_BOTH, 5);
+	hours_add(f, NOON, FIGURE_BY_NONE, 6);
+	hours_add(f, NOON, FIGURE_HANGUPS_EARLY + totals_bucket(800), 1);
+	hours_add(f, NOON, FIGURE_HANGUPS_LATE + totals_bucket(1001), 3);
+	hours_add(f, NOON, FIGURE_HANGUPS_LATE_END, 1);
+	hours_add(f, NOON, FIGURE_BURST, 9);
+	hours_add(f, NOON, FIGURE_HELD, 1200);
+	hours_add(f, NOON, FIGURE_STRESS_ENTERED, 1);
+	hours_add(f, NOON + 1, FIGURE_STRESS_S, 60);
 	assert_string_equal(text_of(f), whole_day);
 }
 
@@ -254,9 +192,9 @@ test_a_whole_day(void **state)
 static void
 test_only_what_there_is(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 
-	add(f, NOON, FIGURE_HUNG_UP, 1);
+	hours_add(f, NOON, FIGURE_HUNG_UP, 1);
 	assert_string_equal(text_of(f),
 	    "doorbell: 2026-11-21 to 2026-11-21 (UTC)\n"
 	    "\n"
@@ -280,13 +218,13 @@ test_only_what_there_is(void **state)
 static void
 test_nobody(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 
 	assert_string_equal(text_of(f), "nobody came in this time\n");
 	/* Of us the log has nothing. */
 	f->h.from_logs = true;
 	f->h.lines = 5;
-	add(f, NOON, FIGURE_SMTPD, 1);
+	hours_add(f, NOON, FIGURE_SMTPD, 1);
 	assert_string_equal(text_of(f),
 	    "doorbell: 2026-11-21 to 2026-11-21 (UTC)\n"
 	    "from log files: 5 lines, 0 of them about screening\n"
@@ -299,11 +237,11 @@ test_nobody(void **state)
 static void
 test_days(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
-	add(f, HOUR_0 - 1, FIGURE_KNOWN, 1000000);
-	add(f, HOUR_0, FIGURE_LISTED, 1);
+	hours_add(f, HOUR_0 - 1, FIGURE_KNOWN, 1000000);
+	hours_add(f, HOUR_0, FIGURE_LISTED, 1);
 	text = text_of(f);
 	HAS("doorbell: 2026-11-20 to 2026-11-21 (UTC)\n");
 	HAS("\nConnections per hour, and how many in 100 brought no mail\n"
@@ -313,7 +251,7 @@ test_days(void **state)
 	    "  00:00                   1  100.0 %  #\n");
 	HAS("  known clients               1,000,000  >99.9 %  ####");
 	HAS("  on DNS lists                        1   <0.1 %  #\n");
-	add(f, HOUR_0 - 25, FIGURE_KNOWN, 500000);
+	hours_add(f, HOUR_0 - 25, FIGURE_KNOWN, 500000);
 	text = text_of(f);
 	HAS("\nConnections per day, and how many in 100 brought no mail\n"
 	    "  Thu 19 Nov        500,000    0.0 %  ##############\n"
@@ -326,16 +264,16 @@ test_days(void **state)
 static void
 test_strangers(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
-	add(f, NOON, FIGURE_KNOWN, 4);
+	hours_add(f, NOON, FIGURE_KNOWN, 4);
 	text = text_of(f);
 	HAS("\n4 good clients\n");
 	HAS("  strangers                           0    0.0 %\n");
 	LACKS("What the strangers waited");
-	add(f, NOON, FIGURE_NEW, 3);
-	add(f, NOON, FIGURE_WAIT_MS, 3 * 60999);
+	hours_add(f, NOON, FIGURE_NEW, 3);
+	hours_add(f, NOON, FIGURE_WAIT_MS, 3 * 60999);
 	text = text_of(f);
 	HAS("What the strangers waited, 60.9 s on average\n");
 	LACKS("whole seconds");
@@ -344,12 +282,12 @@ test_strangers(void **state)
 static void
 test_smtpd_processes(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
-	add(f, NOON, FIGURE_KNOWN, 4);
-	add(f, NOON, FIGURE_BURST, 100);
-	add(f, NOON - 24, FIGURE_SMTPD, 11);
+	hours_add(f, NOON, FIGURE_KNOWN, 4);
+	hours_add(f, NOON, FIGURE_BURST, 100);
+	hours_add(f, NOON - 24, FIGURE_SMTPD, 11);
 	text = text_of(f);
 	HAS("\nHow many smtpd processes\n"
 	    "  At most 11 were busy at the same time (2026-11-20).\n"
@@ -376,13 +314,13 @@ test_pressure(void **state)
 	    {"busy", FIGURE_BUSY, 1, NULL,
 		"0 had to make room for others, 1 found none.\n"},
 	};
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		history_clear(&f->h);
-		add(f, NOON, FIGURE_KNOWN, 1);
-		add(f, NOON, cases[i].figure, cases[i].n);
+		hours_add(f, NOON, FIGURE_KNOWN, 1);
+		hours_add(f, NOON, cases[i].figure, cases[i].n);
 		text = text_of(f);
 		if ((strstr(text, "Under stress") != NULL) !=
 			(cases[i].stress != NULL) ||
@@ -399,12 +337,12 @@ test_pressure(void **state)
 static void
 test_lists(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
 	f->totals.figure[FIGURE_LISTED] = 10;
 	f->totals.figure[FIGURE_BY_LISTS] = 10;
-	add_list(f, "one.test", 7, 7);
+	hours_add_list(f, "one.test", 7, 7);
 	text = text_of_lists(f);
 	HAS("  one.test\n"
 	    "    listed                            7   70.0 %"
@@ -415,9 +353,9 @@ test_lists(void **state)
 	LACKS("answers:");
 	LACKS("questions");
 	LACKS("Logs do not tell");
-	add_list(f, "watched.test", 6, 6)->use = TOTALS_USE_WATCHED;
-	add_list(f, "white.test", 5, 0)->use = TOTALS_USE_ALLOWS;
-	add_list(f, "none.test", 0, 0);
+	hours_add_list(f, "watched.test", 6, 6)->use = TOTALS_USE_WATCHED;
+	hours_add_list(f, "white.test", 5, 0)->use = TOTALS_USE_ALLOWS;
+	hours_add_list(f, "none.test", 0, 0);
 	f->totals.list[0].with[1] = f->totals.list[1].with[0] = 6;
 	text = text_of_lists(f);
 	HAS("  watched.test (watched: weight 0)\n");
@@ -448,7 +386,7 @@ test_answers_of_lists(void **state)
 	    {"half of them late", 1, 1, 3, "half later than 10 s\n"},
 	    {"all late", 0, 0, 1, "half later than 10 s\n"},
 	};
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -456,7 +394,7 @@ test_answers_of_lists(void **state)
 
 		memset(&f->totals, 0, sizeof(f->totals));
 		f->totals.figure[FIGURE_LISTED] = 1;
-		l = add_list(f, "one.test", 1, 1);
+		l = hours_add_list(f, "one.test", 1, 1);
 		l->latency[4] = cases[i].first;
 		l->latency[8] = cases[i].second;
 		l->latency[DNSBL_LATENCY_BUCKETS - 1] = cases[i].later;
@@ -482,7 +420,7 @@ test_trouble_of_lists(void **state)
 	    {0, 0, 7, 0, "0 failed, 0 timed out, 7 error codes; 0 not asked\n"},
 	    {0, 0, 0, 7, "0 failed, 0 timed out, 0 error codes; 7 not asked\n"},
 	};
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -490,7 +428,7 @@ test_trouble_of_lists(void **state)
 
 		memset(&f->totals, 0, sizeof(f->totals));
 		f->totals.figure[FIGURE_LISTED] = 1;
-		l = add_list(f, "one.test", 1, 1);
+		l = hours_add_list(f, "one.test", 1, 1);
 		l->queries = 100;
 		l->failures = cases[i].failures;
 		l->timeouts = cases[i].timeouts;
@@ -509,12 +447,12 @@ test_trouble_of_lists(void **state)
 static void
 test_names_of_lists(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	const char *text;
 
 	f->totals.figure[FIGURE_LISTED] = 1;
-	add_list(f, "evil\033[2J\r\x7f.test", 1, 1);
-	add_list(f, "b\xc3\xa4.test", 1, 1);
+	hours_add_list(f, "evil\033[2J\r\x7f.test", 1, 1);
+	hours_add_list(f, "b\xc3\xa4.test", 1, 1);
 	text = text_of_lists(f);
 	HAS("  evil?[2J??.test\n");
 	HAS("   1    -   0  evil?[2J??.test\n");
@@ -527,22 +465,22 @@ test_names_of_lists(void **state)
 /* --- when not all of it can be there ---------------------------------------- */
 
 static struct report *
-rich_report(struct fixture *f)
+rich_report(struct hours *f)
 {
 	f->totals.figure[FIGURE_LISTED] = 10;
 	f->totals.figure[FIGURE_BY_LISTS] = 10;
 	f->totals.figure[FIGURE_BURST] = 10;
-	add_list(f, "a.test", 30, 1);
-	add_list(f, "b.test", 20, 1);
+	hours_add_list(f, "a.test", 30, 1);
+	hours_add_list(f, "b.test", 20, 1);
 	assert_int_equal(history_add(&f->h, NOON, &f->totals), 0);
-	return report_of(f);
+	return hours_report(f);
 }
 
 /* A piece that is missing is told, whatever has fitted behind it. */
 static void
 test_no_room(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct report *r = rich_report(f);
 	struct report *nobody = NULL;
 	struct history none;
@@ -569,36 +507,21 @@ test_no_room(void **state)
 	report_free(&nobody);
 }
 
-/* Each allocation fails once, and then each with all that follow. */
 static void
 test_no_memory(void **state)
 {
-	struct fixture *f = *state;
+	struct hours *f = *state;
 	struct report *r = rich_report(f);
-	struct buf out;
-	unsigned n;
-	int rc;
 
-	assert_int_equal(report_text(r, &f->out), 0);
-	for (int for_good = 0; for_good <= 1; for_good++)
-		for (n = 1, rc = -1; rc < 0; n++) {
-			buf_init(&out, REPORT_BYTES_MAX);
-			fake_mem_fault = (struct fake_fault){
-			    .armed = true, .lasting = for_good, .at = n};
-			rc = report_text(r, &out);
-			fake_mem_fault = (struct fake_fault){0};
-			if (rc == 0)
-				assert_int_equal(out.n, f->out.n);
-			buf_clear(&out);
-			assert_true(n < 100);
-		}
+	hours_starve(r, report_text);
 	report_free(&r);
 }
 
 int
 main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, hours_set_up, hours_tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_whole_day),
 	    TEST(test_only_what_there_is),
