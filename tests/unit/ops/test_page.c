@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The status page: what it says of a screen that has only what it looks at. */
-/* links: fake_clock fake_loop fake_mem fake_resolver html_check */
+/* links: fake_clock fake_loop fake_mem fake_resolver html_check given_config */
 #include "ops/page.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_mem.h"
 #include "support/fake_resolver.h"
+#include "support/given_config.h"
 #include "support/html_check.h"
 
 enum { NOON = 1795262400, PAGE_MAX = 1 << 20 }; /* 2026-11-21, UTC */
@@ -38,29 +39,13 @@ struct world {
 	struct buf out;
 };
 
-static void
-on_config(enum config_severity severity, const char *file, int line,
-    const char *text, void *arg)
-{
-	(void)file;
-	(void)line;
-	(void)arg;
-	if (severity == CONFIG_ERROR)
-		fail_msg("%s", text);
-}
-
 static struct config_set *
 config_of(const char *myhostname)
 {
-	const char *const words[] = {
-	    myhostname, "mynetworks=127.0.0.0/8", "compatibility_level=3.6"};
-	const struct config_source source = {.file = "/dev/null",
-	    .overrides = words,
-	    .override_count = sizeof(words) / sizeof(words[0])};
-	struct config_set *set = config_load(&source, on_config, NULL);
+	const char *const words[] = {myhostname, "mynetworks=127.0.0.0/8",
+	    "compatibility_level=3.6", NULL};
 
-	assert_non_null(set);
-	return set;
+	return given_config(words);
 }
 
 static int
