@@ -708,6 +708,15 @@ house_client_hears(struct house *h, int fd, const char *text)
 	assert_string_equal(got, text);
 }
 
+int
+house_enter(struct house *h)
+{
+	int client = house_call(h);
+
+	house_client_hears(h, client, HOUSE_TEASER);
+	return client;
+}
+
 size_t
 house_client_hears_all(struct house *h, int fd, char *out, size_t size)
 {

@@ -97,7 +97,10 @@ void house_forget(struct house *h);
 
 /* A client; -1 when it is refused. */
 int house_call(struct house *h);
-/* The same, as soon as somebody is there. */
+/* One who has heard this much. */
+#define HOUSE_TEASER "220-mx.test ESMTP Postfix\r\n"
+int house_enter(struct house *h);
+/* The same as house_call(), as soon as somebody is there. */
 int house_call_soon(struct house *h);
 int house_call_port(struct house *h, uint16_t port);
 int house_call_path(struct house *h, const char *name);

@@ -23,8 +23,6 @@
 #include "support/nth_call.h"
 #include "support/sockets.h"
 
-#define TEASER "220-mx.test ESMTP Postfix\r\n"
-
 static uint64_t
 count(const struct house *h, enum counter which)
 {
@@ -53,8 +51,7 @@ test_a_stranger_is_greeted(void **state)
 
 	house_open(h);
 	house_hears(h, "doorbelld " DOORBELL_VERSION " starting standalone\n");
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	house_hears(h, "CONNECT from [127.0.0.1]:");
 	assert_int_equal(screen_session_count(h->bell->screen), 1);
 	assert_int_equal(count(h, COUNTER_CONNECTIONS), 1);
@@ -192,8 +189,7 @@ test_without_a_cache(void **state)
 	house_set(h, "doorbell_cache_map =\n");
 	house_open(h);
 	assert_null(h->bell->cache);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	close(client);
 	wait_for_sessions(h, 0);
 	assert_false(house_has_heard(h, "warning"));
@@ -291,8 +287,7 @@ test_a_full_house_rests(void **state)
 	house_open(h);
 	many = h->bell->screen->policy->session_ceiling;
 	h->bell->screen->policy->session_ceiling = 1;
-	first = house_call(h);
-	house_client_hears(h, first, TEASER);
+	first = house_enter(h);
 	house_hears(h, "warning: accepting connections rests for a moment: as"
 		       " many sessions as the descriptor limit allows\n");
 	assert_int_equal(count(h, COUNTER_ACCEPT_PAUSES), 1);
@@ -304,7 +299,7 @@ test_a_full_house_rests(void **state)
 	assert_int_equal(screen_session_count(h->bell->screen), 1);
 	h->bell->screen->policy->session_ceiling = many;
 	assert_int_equal(loop_timer_start(&h->bell->rest, 0), 0);
-	house_client_hears(h, second, TEASER);
+	house_client_hears(h, second, HOUSE_TEASER);
 	assert_false(loop_timer_is_running(&h->bell->rest));
 	assert_int_equal(screen_session_count(h->bell->screen), 2);
 	close(first);
@@ -351,8 +346,7 @@ test_accepting_fails(void **state)
 		errors = count(h, COUNTER_ACCEPT_ERRORS);
 		pauses = count(h, COUNTER_ACCEPT_PAUSES);
 		nth_call_arm(CALL_accept4, 1, cases[i].error);
-		client = house_call(h);
-		house_client_hears(h, client, TEASER);
+		client = house_enter(h);
 		(void)nth_call_disarm();
 		assert_int_equal(count(h, COUNTER_ACCEPT_ERRORS), errors + 1);
 		assert_int_equal(count(h, COUNTER_ACCEPT_PAUSES),
@@ -486,8 +480,7 @@ test_a_socket_is_given(void **state)
 	assert_int_equal(setenv("LISTEN_FDS", "1", 1), 0);
 	house_fork(h);
 	assert_int_equal(unsetenv("LISTEN_FDS"), 0);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	close(client);
 }
 
@@ -544,8 +537,7 @@ test_a_service(void **state)
 	house_hears(h, "postfix/postscreen[");
 	assert_int_equal(
 	    recv(channel, status, sizeof(status), MSG_DONTWAIT), -1);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	postfix_encode_status(want, h->child, 017, POSTFIX_TAKEN);
 	postfix_encode_status(
 	    want + POSTFIX_STATUS_BYTES, h->child, 017, POSTFIX_AVAILABLE);
@@ -554,8 +546,7 @@ test_a_service(void **state)
 	assert_memory_equal(status, want, sizeof(want));
 	/* It is said once. */
 	close(client);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	assert_int_equal(
 	    recv(channel, status, sizeof(status), MSG_DONTWAIT), -1);
 	close(client);

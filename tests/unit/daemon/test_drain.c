@@ -22,7 +22,6 @@
 /* Each doorbelld is a child, whose end, and that of the child that it may leave
  * behind, is what this is about. */
 
-#define TEASER "220-mx.test ESMTP Postfix\r\n"
 #define GREETING "220 mx.test ESMTP Postfix\r\n"
 
 /* --- a fork that fails ----------------------------------------------------- */
@@ -76,7 +75,7 @@ test_those_inside_are_served(void **state)
 	house_set(h, "doorbell_greet_wait = 1s\n");
 	house_fork(h);
 	client = house_call_soon(h);
-	house_client_hears(h, client, TEASER);
+	house_client_hears(h, client, HOUSE_TEASER);
 	close(house_call_path(h, "control"));
 	tell(h, SIGTERM);
 	assert_true(house_wait(h, is_closed, NULL));
@@ -196,8 +195,7 @@ test_a_child_inherits_the_clients(void **state)
 	house_set(h, "doorbell_greet_wait = 1s\n");
 	house_fork(h);
 	house_serves(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	close(channel);
 	is_succeeded(h);
 	there = house_smtpd_takes(h);
@@ -240,8 +238,7 @@ test_a_child_without_a_cache(void **state)
 
 	house_fork(h);
 	house_serves(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	assert_int_equal(
 	    unlink(scratch_path(&h->scratch, "data/doorbell_cache")), 0);
 	assert_int_equal(chmod(scratch_path(&h->scratch, "data"), 0500), 0);
@@ -284,19 +281,28 @@ test_a_stop_with_nothing_left(void **state)
 	close(channel);
 }
 
-static void
-test_no_child_can_be_had(void **state)
+/* Master goes while a client, who is returned, is inside, and no child can be
+ * made for him. */
+static int
+leave_without_a_child(struct house *h)
 {
-	struct house *h = *state;
 	int channel = house_play_master(h), client;
 
 	forks_before_one_fails = 2;
 	house_fork(h);
 	forks_before_one_fails = 0;
 	house_serves(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	close(channel);
+	return client;
+}
+
+static void
+test_no_child_can_be_had(void **state)
+{
+	struct house *h = *state;
+	int client = leave_without_a_child(h);
+
 	house_hears(h, "warning: fork: Resource temporarily unavailable; new"
 		       " clients wait until 1 sessions have ended\n");
 	assert_int_equal(house_call(h), -1);
@@ -312,15 +318,8 @@ static void
 test_the_last_one_leaves_before_the_next_try(void **state)
 {
 	struct house *h = *state;
-	int channel = house_play_master(h), client;
+	int client = leave_without_a_child(h);
 
-	forks_before_one_fails = 2;
-	house_fork(h);
-	forks_before_one_fails = 0;
-	house_serves(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
-	close(channel);
 	house_hears(h, "warning: fork: ");
 	close(client);
 	house_hears(h, "HANGUP");
@@ -338,8 +337,7 @@ test_a_manager_starts_the_next(void **state)
 	house_fork(h);
 	assert_string_equal(house_manager_hears(h, manager),
 	    "READY=1\nSTATUS=waiting for the first client");
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	tell(h, SIGTERM);
 	is_succeeded(h);
 	/* Its housekeeping may have told before that how many there are. */

@@ -18,7 +18,6 @@
 #include "support/nth_call.h"
 #include "support/sockets.h"
 
-#define TEASER "220-mx.test ESMTP Postfix\r\n"
 #define OLD_STAYS                                                             \
 	"warning: the new configuration cannot be used; the old one stays in" \
 	" force\n"
@@ -56,8 +55,7 @@ test_new_sessions_get_the_new_one(void **state)
 
 	house_set(h, "doorbell_greet_wait = 1s\n");
 	house_open(h);
-	held = house_call(h);
-	house_client_hears(h, held, TEASER);
+	held = house_enter(h);
 	house_unset(h);
 	house_set(h, "doorbell_greet_banner = something new\n"
 		     "doorbell_greet_wait = 60s\n");
@@ -102,7 +100,7 @@ test_a_wrong_one_changes_nothing(void **state)
 		assert_false(house_has_heard(h, "configuration reloaded"));
 		assert_ptr_equal(h->bell->config, before);
 		assert_ptr_equal(h->bell->screen->policy, policy);
-		greets(h, TEASER);
+		greets(h, HOUSE_TEASER);
 	}
 	/* Whoever mends it is heard. */
 	house_unset(h);
@@ -120,7 +118,7 @@ test_no_file_at_all(void **state)
 	assert_int_equal(unlink(scratch_path(&h->scratch, "etc/main.cf")), 0);
 	reload(h, OLD_STAYS);
 	assert_true(house_has_heard(h, "etc/main.cf: "));
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 }
 
 /* A name server might have to be asked, and clients are waiting. */
@@ -144,7 +142,7 @@ test_names_are_not_looked_up(void **state)
 	reload(h, OLD_STAYS);
 	assert_true(
 	    house_has_heard(h, "names are looked up at the start only"));
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 }
 
 static void
@@ -173,7 +171,7 @@ test_what_takes_a_restart(void **state)
 		assert_true(house_has_heard(h, line));
 	}
 	/* And it was not taken up. */
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 	close(house_call_path(h, "control"));
 	/* That is so until it is as it was. */
 	reload(h, "configuration reloaded\n");
@@ -204,7 +202,7 @@ test_the_log_changes(void **state)
 	house_hears(h, "postfix/bell[");
 	/* A new one has lost nothing yet. */
 	assert_int_equal(h->bell->log_drops, 0);
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 	house_hears(h, "HANGUP");
 	assert_false(house_has_heard(h, "doorbelld["));
 }
@@ -292,7 +290,7 @@ test_a_changed_table_is_taken_up(void **state)
 	house_open(h);
 	reloads = count(h, COUNTER_TABLE_RELOADS);
 	failures = count(h, COUNTER_TABLE_FAILURES);
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 	reload_tables(h->bell);
 	assert_int_equal(count(h, COUNTER_TABLE_RELOADS), reloads);
 	set_table(h, "127.0.0.0/8 permit\n", 0600);
@@ -334,7 +332,7 @@ test_a_table_that_cannot_be_read_any_more(void **state)
 	set_table(h, "127.0.0.0/8 reject\n", 0);
 	reload_tables(h->bell);
 	assert_false(house_has_heard(h, "restart"));
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 }
 
 /* Under master(8) the next process reads it: but no process leaves before the
@@ -351,8 +349,7 @@ test_a_service_leaves_for_a_table(void **state)
 	set_table(h, "127.0.0.0/8 permit\n", 0);
 	house_hears(h, "has changed - finishing in the background\n");
 	house_serves(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
+	client = house_enter(h);
 	assert_int_equal(house_status_of(h, h->child), 0);
 	assert_int_equal(house_call(h), -1);
 	close(client);
@@ -373,7 +370,7 @@ test_no_watch_for_the_new_log(void **state)
 	reload_config(h->bell);
 	assert_int_equal(nth_call_disarm(), 1);
 	/* Its lines wait until there is a socket again. */
-	greets(h, TEASER);
+	greets(h, HOUSE_TEASER);
 	house_hears(h, "postfix/bell[");
 	house_hears(h, "configuration reloaded\n");
 }

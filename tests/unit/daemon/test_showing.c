@@ -19,8 +19,6 @@
 #include "support/nth_call.h"
 #include "support/sockets.h"
 
-#define TEASER "220-mx.test ESMTP Postfix\r\n"
-
 enum { ANSWER_MAX = 1 << 18 };
 
 static void
@@ -69,17 +67,22 @@ begins_with(const char *answer, const char *part)
 		fail_msg("\"%s\" does not open:\n%s", part, answer);
 }
 
+/* One who is greeted, while pages are shown. */
+static int
+open_with_client(struct house *h)
+{
+	set_http(h);
+	house_open(h);
+	return house_enter(h);
+}
+
 static void
 test_pages_of_a_serving_process(void **state)
 {
 	struct house *h = *state;
 	const char *answer;
-	int client;
+	int client = open_with_client(h);
 
-	set_http(h);
-	house_open(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
 	answer = fetched_from_port(h, "/healthz");
 	begins_with(answer, "HTTP/1.0 200 OK\r\n");
 	has(answer, "\r\n\r\nok\n");
@@ -101,12 +104,8 @@ test_who_drains_says_so(void **state)
 {
 	struct house *h = *state;
 	const char *answer;
-	int client;
+	int client = open_with_client(h);
 
-	set_http(h);
-	house_open(h);
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
 	drain_in_place(h->bell);
 	answer = fetched_from_port(h, "/healthz");
 	begins_with(answer, "HTTP/1.0 503 ");
@@ -146,14 +145,11 @@ static void
 goes_on_without(struct house *h, const char *why)
 {
 	char line[256];
-	int client;
 
 	(void)snprintf(line, sizeof(line), "warning: status page: %s", why);
 	house_hears(h, line);
 	house_hears(h, "; going on without it\n");
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
-	close(client);
+	close(house_enter(h));
 }
 
 static void
@@ -274,7 +270,6 @@ static void
 test_a_socket_is_given(void **state)
 {
 	struct house *h = *state;
-	int client;
 
 	/* The parameter is of no interest then. */
 	house_set(h, "doorbell_http_listen = inet:192.0.2.1:80\n");
@@ -282,9 +277,7 @@ test_a_socket_is_given(void **state)
 	has(fetched_from_port(h, "/healthz"), "ok\n");
 	assert_false(house_has_heard(h, "warning"));
 	/* And it is no door for clients. */
-	client = house_call(h);
-	house_client_hears(h, client, TEASER);
-	close(client);
+	close(house_enter(h));
 }
 
 static void
