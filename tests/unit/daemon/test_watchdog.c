@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: child_end fake_clock sockets */
+/* links: child_end fake_clock sockets scratch */
 #include "daemon/watchdog.h"
 
 #include <setjmp.h>
@@ -18,29 +18,25 @@
 
 #include "support/child_end.h"
 #include "support/fake_clock.h"
+#include "support/scratch.h"
 #include "support/sockets.h"
 
 /* The log's other end is ours. The clock of the lines stands still at 22:13:20;
  * alarm(2) has its own. */
 
-static char directory[96], path[128];
+static struct scratch scratch;
 static int reader;
 
 static int
 set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
 	fake_clock_reset();
 	setenv("TZ", "UTC", 1);
 	tzset();
-	(void)snprintf(directory, sizeof(directory), "%s/test_watchdog.XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/log", directory);
-	reader = sockets_bind(path, SOCK_DGRAM | SOCK_NONBLOCK);
+	scratch_make(&scratch);
+	reader = sockets_bind(
+	    scratch_path(&scratch, "log"), SOCK_DGRAM | SOCK_NONBLOCK);
 	return 0;
 }
 
@@ -49,15 +45,15 @@ tear_down(void **state)
 {
 	(void)state;
 	close(reader);
-	(void)unlink(path);
-	return rmdir(directory);
+	scratch_remove(&scratch);
+	return 0;
 }
 
 static struct logsock *
 log_of_ours(void)
 {
 	const struct logsock_options o = {.kind = LOGSOCK_POSTLOG,
-	    .path = path,
+	    .path = scratch_path(&scratch, "log"),
 	    .host = "mx",
 	    .tag = {"test/main", "test/dns", "test/tls"}};
 	struct errtext why;
