@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "support/hours.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 
 #include "support/fake_mem.h"
 
-enum { TRIES_MAX = 100 };
+enum { TRIES_MAX = 100, LAST_BYTES = 100 };
 
 int
 hours_set_up(void **state)
@@ -79,8 +80,7 @@ hours_report(const struct hours *f)
 }
 
 void
-hours_starve(
-    const struct report *r, int (*tell)(const struct report *, struct buf *))
+hours_starve(const struct report *r, hours_tell_fn *tell)
 {
 	struct buf whole, out;
 	int rc;
@@ -102,4 +102,28 @@ hours_starve(
 		}
 	}
 	buf_clear(&whole);
+}
+
+void
+hours_squeeze(const struct report *r, hours_tell_fn *tell, size_t step)
+{
+	struct buf out;
+	size_t whole;
+	int rc;
+
+	buf_init(&out, REPORT_BYTES_MAX);
+	assert_int_equal(tell(r, &out), 0);
+	whole = out.n;
+	buf_clear(&out);
+	for (size_t max = 0; max <= whole;
+	     max += whole - max > LAST_BYTES + step ? step : 1) {
+		buf_init(&out, max);
+		errno = 0;
+		rc = tell(r, &out);
+		if (rc != (max < whole ? -1 : 0) ||
+		    errno != (max < whole ? EMSGSIZE : 0))
+			fail_msg("%zu bytes of %zu: %d, %s", max, whole, rc,
+			    strerror(errno));
+		buf_clear(&out);
+	}
 }

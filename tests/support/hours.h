@@ -30,9 +30,14 @@ void hours_set_totals(struct hours *f, int64_t hour);
 
 /* Of all hours; report_free() frees it. */
 struct report *hours_report(const struct hours *f);
+/* Whoever tells a report: 0, or -1 with errno. */
+typedef int hours_tell_fn(const struct report *r, struct buf *out);
 /* Each allocation fails once while it is told, and then each with all that
  * follow: it is told as a whole, or not. */
-void hours_starve(
-    const struct report *r, int (*tell)(const struct report *, struct buf *));
+void hours_starve(const struct report *r, hours_tell_fn *tell);
+/* There is room for less, from nothing on in steps of so many bytes, and then
+ * for each number of the last hundred: a piece that is missing is told, whatever
+ * has fitted behind it. */
+void hours_squeeze(const struct report *r, hours_tell_fn *tell, size_t step);
 
 #endif

@@ -3,7 +3,6 @@
 /* links: fake_mem html_check hours */
 #include "ops/report_page.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -544,32 +543,13 @@ rich_report(struct hours *f)
 	return hours_report(f);
 }
 
-/* A piece that is missing is told, whatever has fitted behind it. */
 static void
 test_no_room(void **state)
 {
 	struct hours *f = *state;
 	struct report *r = rich_report(f);
-	struct buf small;
-	size_t whole;
 
-	assert_int_equal(report_page(r, &f->out), 0);
-	whole = f->out.n;
-	for (size_t max = whole - 100; max <= whole; max++) {
-		buf_init(&small, max);
-		errno = 0;
-		if (report_page(r, &small) != (max < whole ? -1 : 0))
-			fail_msg("%zu bytes of %zu", max, whole);
-		if (max < whole)
-			assert_int_equal(errno, EMSGSIZE);
-		buf_clear(&small);
-	}
-	for (size_t max = 0; max < whole; max += 499) {
-		buf_init(&small, max);
-		if (report_page(r, &small) != -1)
-			fail_msg("%zu bytes of %zu", max, whole);
-		buf_clear(&small);
-	}
+	hours_squeeze(r, report_page, 499);
 	report_free(&r);
 }
 
