@@ -99,11 +99,12 @@ context_of(
 void
 encryption_prepare(struct policy *p, const struct policy_options *o)
 {
-	enum level level[2], strictest;
+	const enum level level[] = {
+	    level_of(config_under(o->config, false)),
+	    level_of(config_under(o->config, true)),
+	};
+	const enum level strictest = level[0] > level[1] ? level[0] : level[1];
 
-	for (size_t i = 0; i < 2; i++)
-		level[i] = level_of(config_under(o->config, i > 0));
-	strictest = level[0] > level[1] ? level[0] : level[1];
 	if (strictest == LEVEL_NONE)
 		return;
 	p->tls = context_of(o, config_under(o->config, false), strictest);
