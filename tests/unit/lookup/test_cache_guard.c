@@ -630,18 +630,22 @@ after_the_end(struct cache *c)
 	abort();
 }
 
-/* A signal that somebody sends says nothing of the file. */
+/* A signal that somebody sends says nothing of the file. It has to wait until
+ * fork(), which holds the locks of malloc(), has returned to us. */
 static void
 send_from_another(int number)
 {
 	const pid_t us = getpid();
-	pid_t pid;
+	sigset_t sent, before;
 
 	cache_guard_enter();
-	if ((pid = fork()) == 0)
+	sigemptyset(&sent);
+	sigaddset(&sent, number);
+	sigprocmask(SIG_BLOCK, &sent, &before);
+	if (fork() == 0)
 		_exit(kill(us, number) < 0);
 	for (;;)
-		pause();
+		sigsuspend(&before);
 }
 
 static void
