@@ -266,7 +266,7 @@ request_complete(const char *const *words, size_t n, struct buf *out)
 		offer_commands(out, n > 0 ? words[n - 1] : NULL);
 		return;
 	}
-	if (n > 0 && awaits_value(words[n - 1]))
+	if (awaits_value(words[n - 1]))
 		return;
 	switches = request_orders[r.order].switches;
 	for (size_t i = 0; i < SWITCH_COUNT; i++)
