@@ -179,8 +179,7 @@ check-all:
 	$(MAKE) WERROR=1 lint
 	$(MAKE) WERROR=1 unit replay faults fuzz-corpus parity
 	$(MAKE) WERROR=1 CC=$(CLANG) B=build/clang unit replay fuzz-corpus
-	$(MAKE) WERROR=1 SAN=asan unit replay fuzz-corpus
-	$(MAKE) WERROR=1 SAN=ubsan unit replay fuzz-corpus
+	$(MAKE) WERROR=1 SAN=sanitize unit replay fuzz-corpus
 	$(MAKE) WERROR=1 valgrind
 	$(MAKE) WERROR=1 scale
 	$(MAKE) WERROR=1 demo
