@@ -8,6 +8,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -27,11 +28,15 @@ def pytest_configure(config):
         raise pytest.UsageError("SCREENER is doorbelld or postscreen")
     if os.geteuid() != 0:
         raise pytest.UsageError("master(8) has to be started by root")
+    # A shell's background jobs ignore it, and so would what we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     path = Screener(SCREENER).path
     if path and not os.access(path, os.X_OK):
         raise pytest.UsageError("%s has not been built" % path)
 
 
+# First, because xdist looks for the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     # One crowd at a time: what many clients need of the kernel (descriptors on
     # their way, above all) is counted for all processes of a user. They take
