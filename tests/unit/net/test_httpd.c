@@ -432,9 +432,10 @@ test_no_more_than_so_many(void **state)
 	/* The others are served as ever. */
 	sockets_say(guests[7].fd, "GET /seventh HTTP/1.0\r\n\r\n");
 	until_end(&guests[7]);
-	assert_string_equal(path, "/seventh");
+	assert_string_equal(body_of(guests[7].got), "hello\n");
 	leave(&guests[7]);
 	until_end(&late);
+	assert_int_equal(asked, 2);
 	assert_string_equal(path, "/late");
 	assert_string_equal(body_of(late.got), "hello\n");
 	leave(&late);
