@@ -61,7 +61,8 @@ struct policy {
 	size_t
 	    session_ceiling; /* beyond it nobody is accepted, however known */
 	size_t session_limit;
-	size_t line_length_limit;        /* bytes, ending included */
+	size_t line_max[2]; /* calm, stressed; bytes, ending included */
+	size_t line_room;   /* the greater: what a line that was taken fits */
 	struct engine_options engine[2]; /* calm, stressed */
 };
 

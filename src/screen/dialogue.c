@@ -125,10 +125,10 @@ dialogue_begin(struct session *s)
 	make_options(s);
 	engine_init(&d->engine, &d->options);
 	buf_init(&d->out, REPLY_MAX);
-	onward_init(&d->onward, s->policy->line_length_limit);
+	onward_init(&d->onward, s->policy->line_room);
 	deep_begin(s);
 	if (say_greeting(s) < 0 ||
-	    stream_talk(&s->stream, s->policy->line_length_limit + 1) < 0 ||
+	    stream_talk(&s->stream, s->policy->line_room + 1) < 0 ||
 	    restart_deadline(s) < 0)
 		return verdict_close(s, VERDICT_NO_RESOURCES);
 	return PHASE_STAY;
@@ -247,8 +247,8 @@ look_again(struct session *s)
 	struct command c;
 
 	if (s->tls != SESSION_TLS_NONE ||
-	    line_next(stream_input(&s->stream), s->policy->line_length_limit,
-		&line) != LINE_READY)
+	    line_next(stream_input(&s->stream), s->policy->line_room, &line) !=
+		LINE_READY)
 		return PHASE_STAY;
 	c = command_parse(line.text);
 	return deep_look_at_command(
@@ -284,8 +284,8 @@ go_on_without_smtpd(struct session *s)
 		return take_back(s);
 	replay_free(s);
 	s->tls = SESSION_TLS_NONE;
-	if (line_next(stream_input(&s->stream), s->policy->line_length_limit,
-		&line) == LINE_READY)
+	if (line_next(stream_input(&s->stream), s->policy->line_room, &line) ==
+	    LINE_READY)
 		stream_consume(&s->stream, line.used);
 	if (reply_render(&busy, &d->engine.options->style, &d->out) < 0 ||
 	    send_reply(s) < 0 || restart_deadline(s) < 0)
@@ -433,8 +433,8 @@ take_lines(struct session *s)
 	       !stutter_is_holding(s->dialogue->stutter)) {
 		if (s->dialogue->tls_due)
 			return start_tls(s);
-		switch (line_next(stream_input(&s->stream),
-		    s->policy->line_length_limit, &line)) {
+		switch (line_next(
+		    stream_input(&s->stream), session_line_max(s), &line)) {
 		case LINE_MORE:
 			return PHASE_STAY;
 		case LINE_TOO_LONG:

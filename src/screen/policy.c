@@ -21,7 +21,6 @@
 
 enum {
 	RESERVED_DESCRIPTORS = 256, /* log, cache, DNS, listeners, spare */
-	LINE_LENGTH_MIN = 512,      /* RFC 5321 section 4.5.3.1.4 */
 	TEASER_MAX = 2048,
 	KEYWORDS_MAX = 4096
 };
@@ -295,6 +294,20 @@ read_events(struct policy *p, const char *words, struct errtext *why)
 	return -1;
 }
 
+static void
+set_line_max(struct policy *p)
+{
+	size_t calm, stressed;
+
+	calm =
+	    (size_t)config_under(p->config, false)->postfix.line_length_limit;
+	stressed =
+	    (size_t)config_under(p->config, true)->postfix.line_length_limit;
+	p->line_max[false] = calm;
+	p->line_max[true] = stressed;
+	p->line_room = calm < stressed ? stressed : calm;
+}
+
 struct policy *
 policy_new(const struct policy_options *o, struct errtext *why)
 {
@@ -313,9 +326,7 @@ policy_new(const struct policy_options *o, struct errtext *why)
 	set_limits(p, cfg);
 	p->engine[false] = engine_options_of(cfg);
 	p->engine[true] = engine_options_of(config_under(o->config, true));
-	p->line_length_limit = cfg->postfix.line_length_limit < LINE_LENGTH_MIN
-				   ? LINE_LENGTH_MIN
-				   : (size_t)cfg->postfix.line_length_limit;
+	set_line_max(p);
 	if (read_events(p, cfg->log_events, why) < 0 ||
 	    read_families(p, cfg->postfix.inet_protocols, why) < 0 ||
 	    make_texts(p, cfg, config_under(o->config, true), why) < 0 ||

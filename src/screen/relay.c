@@ -233,8 +233,8 @@ answer_with_refusal(struct session *s)
 	if (refusal.n == 0)
 		return 0;
 	stream_consume(server_of(s), refusal.n);
-	if (line_next(stream_input(&s->stream), s->policy->line_length_limit,
-		&line) == LINE_READY)
+	if (line_next(stream_input(&s->stream), s->policy->line_room, &line) ==
+	    LINE_READY)
 		stream_consume(&s->stream, line.used);
 	return stream_write(&s->stream, refusal.p, refusal.n);
 }

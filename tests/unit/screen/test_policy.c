@@ -371,12 +371,14 @@ test_zone_names(void **state)
 static void
 test_numbers(void **state)
 {
-	struct policy *p = policy_of("line_length_limit=1000",
+	struct policy *p = policy_of("line_length_limit=${stress?{600}:{1000}}",
 	    "doorbell_command_count_limit=${stress?{3}:{99}}",
 	    "doorbell_log_events=!connect");
 
 	(void)state;
-	assert_int_equal(p->line_length_limit, 1000);
+	assert_int_equal(p->line_max[false], 1000);
+	assert_int_equal(p->line_max[true], 600);
+	assert_int_equal(p->line_room, 1000);
 	assert_int_equal(p->engine[false].command_limit, 99);
 	assert_int_equal(p->engine[true].command_limit, 3);
 	assert_true(p->quiet[EVENT_CONNECT]);
