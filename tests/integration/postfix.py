@@ -58,6 +58,9 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 
+# The last line after so many reloads; nobody ever connects to it.
+LAST_CF = "reload-%d unix n - n - 1 discard\n"
+
 # Nothing here asks the machine: no DNS, no host names, no other's files.
 MAIN_CF = {
     "compatibility_level": "3.6",
@@ -109,6 +112,7 @@ class Postfix:
         self.smtpd_options = ()
         self.without = ()
         self.descriptors = None  # RLIMIT_NOFILE, when not the machine's
+        self._reloads = 0
         self._master = None
         self._build()
 
@@ -182,7 +186,8 @@ class Postfix:
                 line
                 for line in text.splitlines(True)
                 if line.split()[0] not in self.without
-            ),
+            )
+            + (LAST_CF % self._reloads if self._reloads else ""),
         )
 
     def _write(self, name, text):
@@ -239,11 +244,18 @@ class Postfix:
         return self._master.pid
 
     def reload(self):
-        """postfix reload; returns when master(8) has done it."""
+        """postfix reload; returns when master(8) has done it.
+
+        It logs the reload before it does it, and takes master.cf line by line:
+        all that stands before its last line is done when that has its socket.
+        """
+        self._reloads += 1
         self.configure()
         mark = self.log.mark()
         os.kill(self.master, signal.SIGHUP)
         self.log.wait_for(r"reload -- version .*", after=mark)
+        last = os.path.join(self.queue, "public", "reload-%d" % self._reloads)
+        until(lambda: os.path.exists(last), "the end of the reload")
 
     def stop(self):
         """postfix stop; returns when all is gone but what may drain."""
