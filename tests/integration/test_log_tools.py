@@ -112,7 +112,7 @@ def a_real_run(ring, form):
         }
     )
     misbehave(postfix)
-    postfix.log.wait_for(".*(DISCONNECT|event.{1,3}disconnect).*", count=12)
+    postfix.log.wait_for(".*(DISCONNECT|event.{1,3}disconnect).*", count=14)
     postfix.stop()
     return postfix.log
 

@@ -374,6 +374,7 @@ def test_silent_zombies_cost_no_smtpd(ring):
     100 new clients: all 200 deliver."""
     postfix = ring.build(
         smtpd_client_connection_count_limit="0",
+        postscreen_command_time_limit="300s",
         own={"doorbell_late_handoff": "yes"},
     )
     postfix.smtpd_maxproc = "5"

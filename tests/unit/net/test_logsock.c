@@ -581,9 +581,13 @@ read_as_child(int lines)
 	if (setsockopt(reader, SOL_SOCKET, SO_RCVTIMEO, &patience,
 		sizeof(patience)) < 0)
 		return 1;
-	while (n < lines && recv(reader, got, sizeof(got), 0) > 0)
-		n++;
-	return n == lines ? 0 : 2;
+	while (n < lines) {
+		if (recv(reader, got, sizeof(got), 0) > 0)
+			n++;
+		else if (errno != EINTR) /* as after a stop, signal(7) */
+			return 2;
+	}
+	return 0;
 }
 
 /* Lines that wait; the reader has taken none. */
