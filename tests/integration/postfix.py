@@ -270,6 +270,12 @@ class Postfix:
                 + ", ".join(self._daemons_left().values()),
             )
 
+    def end(self):
+        """postfix stop, and the end of the screener as well: it has no client
+        for whom it stays."""
+        self.stop()
+        until(lambda: not self.leftovers(), "the end of the screener")
+
     def _daemons_left(self):
         """Processes that are not the screener's, and their names."""
         names = {pid: processes.command(pid) for pid in self.leftovers()}

@@ -682,7 +682,7 @@ def test_explain_offline(ring):
     until(lambda: "127.0.0.9\t" in ctl("cache", "export"), "the record")
     online = ctl.json("explain", "127.0.0.50")
     assert online["rates"]["failures_an_hour"] == 0
-    postfix.stop()
+    postfix.end()
     ctl("explain", "127.0.0.9", status=6)
     answer = ctl.json("explain", "--offline", "127.0.0.9")
     assert answer["cache"]["known"]
@@ -709,7 +709,7 @@ def test_cache_delete_is_the_daemons(ring):
     assert "not in the cache" in ctl.stderr
     greet(postfix, "127.0.0.9")
     until(lambda: "127.0.0.9\t" in ctl("cache", "export"), "the record")
-    postfix.stop()
+    postfix.end()
     ctl("cache", "delete", "127.0.0.9")
     ctl("cache", "get", "127.0.0.9", status=1)
 

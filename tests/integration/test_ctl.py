@@ -619,7 +619,7 @@ def test_warm_cache_from_postscreen_and_back(ring):
         client.expect(TEASER, GREETING)
         client.ask("QUIT")
         client.end()
-    postfix.stop()
+    postfix.end()
 
     memory = postscreen_memory(postfix)
     # This is the order that postscreen writes them in.

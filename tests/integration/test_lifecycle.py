@@ -193,8 +193,10 @@ def test_stop_and_start_serve_again_at_once(ring):
     without_cache(ring, postfix)
     postfix.start()
     passes(postfix, subject="first")
+    pid = postfix.screener_pid()
     postfix.stop()
     postfix.start()
+    gone(pid)  # and with it the last second of passes is on the disk
     passes(
         postfix,
         PASS_OLD if ring.screener.is_doorbelld else PASS_NEW,

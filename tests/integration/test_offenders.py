@@ -214,7 +214,7 @@ def test_the_service_fills_the_sets(ring):
         % (postfix.directory, nobody, rights)
     )
     assert EVIL in told
-    postfix.stop()
+    postfix.end()
     told = alone(
         "cd %s\nrc=0\n%s%s/bin/sh -e command || rc=$?\necho rc $rc\n"
         "nft list ruleset\n" % (postfix.directory, nobody, rights)

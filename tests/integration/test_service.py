@@ -170,9 +170,7 @@ def test_bad_parameter_value_stops_the_start_and_says_which(ring):
 def test_cache_outlives_the_process_and_belongs_to_the_mail_owner(ring):
     postfix = ring.start()
     passes(postfix, PASS_NEW, subject="first")
-    pid = postfix.screener_pid()
-    postfix.stop()
-    until(lambda: not processes.is_alive(pid), "the end of the screener")
+    postfix.end()
     owner = pwd.getpwnam("postfix").pw_uid
     files = os.listdir(postfix.data)
     assert any(
