@@ -27,10 +27,14 @@ undo_remember(struct undo *undo, const char *path, struct errtext *why)
 	undo->n++;
 	if (replace_read(path, &f->bytes, &f->st, why) == 0)
 		return f;
-	if (errno != ENOENT)
-		return NULL;
 	f->existed = false;
-	return f;
+	if (errno == ENOENT)
+		return f;
+	/* Nobody has changed it, and nobody knows what to bring back. */
+	undo->n--;
+	mem_free(f->path);
+	buf_clear(&f->bytes);
+	return NULL;
 }
 
 static int

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ops/replace.h"
@@ -106,12 +107,39 @@ test_unreadable(void **state)
 	undo_clear(&undo);
 }
 
+/* What could not be read was not changed, and is not written over. */
+static void
+test_what_was_not_remembered_is_left_alone(void **state)
+{
+	const struct place *p = *state;
+	struct rlimit before, none = {0, 0};
+	struct undo undo = {0};
+	struct errtext why = {""};
+
+	write_text(p->a, "all there is", 0640);
+	write_text(p->b, "before", 0640);
+	assert_non_null(undo_remember(&undo, p->b, &why));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_null(undo_remember(&undo, p->a, &why));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_non_null(strstr(why.text, "Too many open files"));
+	write_text(p->b, "after", 0640);
+	assert_int_equal(undo_all(&undo, &why), 0);
+	assert_text(p->a, "all there is", 0640);
+	assert_text(p->b, "before", 0640);
+	undo_clear(&undo);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_undo, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_what_was_not_remembered_is_left_alone, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
