@@ -28,7 +28,8 @@ struct dialogue {
 	bool smtpd_failed;       /* it is not asked twice in a session */
 	bool joining;            /* smtpd's other end goes to the relay */
 	bool tell_keywords;      /* that EHLO announced fewer than to others */
-	bool tls_due; /* STARTTLS was answered: the handshake comes next */
+	bool tls_due;     /* STARTTLS was answered: the handshake comes next */
+	bool is_measured; /* the next line was taken before */
 };
 
 static enum phase take_lines(struct session *s);
@@ -260,6 +261,7 @@ static enum phase
 take_back(struct session *s)
 {
 	replay_free(s);
+	s->dialogue->is_measured = true;
 	stream_resume(&s->stream);
 	return restart_deadline(s) < 0 ? verdict_close(s, VERDICT_NO_RESOURCES)
 				       : take_lines(s);
@@ -311,12 +313,12 @@ join(struct session *s)
 }
 
 /* smtpd wants TLS, which the client had not been told of. It is not to blame,
- * and is told next time. */
+ * and is told next time. A footer makes the answer longer: "530-". */
 static bool
 is_our_fault(const struct session *s)
 {
 	return s->dialogue->onward.lacks_tls &&
-	       span_has_prefix(replay_refusal(s->replay), "530 ");
+	       span_has_prefix(replay_refusal(s->replay), "530");
 }
 
 static enum phase
@@ -422,6 +424,16 @@ take_line(struct session *s, const struct line *line)
 	return interpret(s, &c, text, span_of(line->text.p, line->used));
 }
 
+/* The limit may have sunk since a line was taken; that one is not too long. */
+static size_t
+line_max(const struct session *s)
+{
+	bool is_measured = s->dialogue->is_measured;
+
+	s->dialogue->is_measured = false;
+	return is_measured ? s->policy->line_room : session_line_max(s);
+}
+
 static enum phase
 take_lines(struct session *s)
 {
@@ -433,8 +445,8 @@ take_lines(struct session *s)
 	       !stutter_is_holding(s->dialogue->stutter)) {
 		if (s->dialogue->tls_due)
 			return start_tls(s);
-		switch (line_next(
-		    stream_input(&s->stream), session_line_max(s), &line)) {
+		switch (
+		    line_next(stream_input(&s->stream), line_max(s), &line)) {
 		case LINE_MORE:
 			return PHASE_STAY;
 		case LINE_TOO_LONG:
