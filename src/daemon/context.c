@@ -440,6 +440,24 @@ context_run(struct doorbell *d)
 	return 1;
 }
 
+/* One more must not end the writing of the cache, and not between these lines
+ * either, where the loop has left it to its default. */
+static void
+ignore_signals(struct doorbell *d)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	loop_signal_stop(&d->on_hup);
+	loop_signal_stop(&d->on_term);
+	loop_signal_stop(&d->on_int);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 void
 context_free(struct doorbell **dp)
 {
@@ -452,13 +470,7 @@ context_free(struct doorbell **dp)
 	if (d->loop != NULL) {
 		loop_timer_stop(&d->fork_retry);
 		loop_timer_stop(&d->rest);
-		loop_signal_stop(&d->on_hup);
-		loop_signal_stop(&d->on_term);
-		loop_signal_stop(&d->on_int);
-		/* One more must not end the writing of the cache. */
-		(void)signal(SIGHUP, SIG_IGN);
-		(void)signal(SIGTERM, SIG_IGN);
-		(void)signal(SIGINT, SIG_IGN);
+		ignore_signals(d);
 	}
 	steering_stop(d);
 	showing_stop(d);
