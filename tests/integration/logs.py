@@ -24,10 +24,12 @@ TROUBLE = re.compile(
     r"warning: |error: |fatal: |panic: |.*bad command startup"
     r"|.*killed by signal|.*throttling"
 )
-# Postfix's own words that say nothing about the screener.
+# Postfix's own words that say nothing about the screener; "problem talking" is
+# smtpd's, when a reload has ended the other daemon: it asks again.
 HARMLESS = re.compile(
     r"warning: (dict_nis_init|group or other writable|symlink leaves|"
-    r"/\S+: unused parameter|.*: unused parameter)"
+    r"/\S+: unused parameter|.*: unused parameter|"
+    r"problem talking to service (\w+/)?(rewrite|anvil|cleanup): )"
 )
 
 
