@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "net/local.h"
+#include "net/predecessor.h"
 
 /* libevent's evhttp reads requests and writes answers. It bounds the size of a
  * request, and how long a client may be idle, but neither how many there are
@@ -240,6 +241,18 @@ on_refusal(struct evconnlistener *listener, void *arg)
 }
 
 static int
+bind_and_listen(int fd, const struct sockaddr *sa, socklen_t n)
+{
+	if (bind(fd, sa, n) == 0)
+		return listen(fd, BACKLOG);
+	if (errno != EADDRINUSE)
+		return -1;
+	if (!predecessor_is_gone(sa, n))
+		return errno = EADDRINUSE, -1;
+	return bind(fd, sa, n) == 0 ? listen(fd, BACKLOG) : -1;
+}
+
+static int
 inet_socket(const struct endpoint *where, struct errtext *why)
 {
 	struct sockaddr_storage sa;
@@ -251,8 +264,7 @@ inet_socket(const struct endpoint *where, struct errtext *why)
 	    socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
-	    bind(fd, (const struct sockaddr *)&sa, n) == 0 &&
-	    listen(fd, BACKLOG) == 0)
+	    bind_and_listen(fd, (const struct sockaddr *)&sa, n) == 0)
 		return fd;
 	errtext_set(why, "%s: cannot listen: %s", endpoint_format(where, text),
 	    strerror(errno));

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "net/predecessor.h"
 
 /* A client reads its line, thinks while its owner works, and writes; each stage
  * has one deadline. When all places are taken the listener is not watched: the
@@ -321,22 +322,6 @@ address_of(const char *path, const char *suffix, struct sockaddr_un *sa)
 	return 0;
 }
 
-/* A socket that nobody has open any more refuses; a full backlog is somebody
- * too. */
-static bool
-somebody_answers(const struct sockaddr_un *sa)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool yes;
-
-	if (fd < 0)
-		return false;
-	yes = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 ||
-	      errno == EAGAIN;
-	close(fd);
-	return yes;
-}
-
 /* On failure *step_r says what could not be done. */
 static int
 place_socket(int fd, const struct local_options *o, const char **step_r)
@@ -348,7 +333,7 @@ place_socket(int fd, const struct local_options *o, const char **step_r)
 	    address_of(o->path, ".new", &temporary) < 0)
 		return -1;
 	*step_r = "take it over";
-	if (somebody_answers(&at))
+	if (!predecessor_is_gone((struct sockaddr *)&at, sizeof(at)))
 		return errno = EADDRINUSE, -1;
 	*step_r = "bind";
 	if (unlink(temporary.sun_path) < 0 && errno != ENOENT)

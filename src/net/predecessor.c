@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/predecessor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* A connection to it ends when it does: nobody needs to look again and again.
+ * One that is ended by a daemon that stays (it may be out of memory) says
+ * nothing, so another has to tell. */
+
+enum { CALLS_MAX = 10 };
+
+enum answer { NOBODY, SOMEBODY, HUNG_UP };
+
+/* Its error, which a refusal by TCP is, too. */
+static int
+error_of(int fd)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 ? errno
+								    : error;
+}
+
+static enum answer
+wait_for_its_end(int fd)
+{
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	int n;
+
+	while ((n = poll(&end, 1, PREDECESSOR_MS)) < 0 && errno == EINTR)
+		continue;
+	if (n <= 0)
+		return SOMEBODY;
+	return error_of(fd) == ECONNREFUSED ? NOBODY : HUNG_UP;
+}
+
+static enum answer
+call(const struct sockaddr *sa, socklen_t n)
+{
+	enum answer answer = NOBODY;
+	int fd;
+
+	fd = socket(
+	    sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return NOBODY;
+	if (connect(fd, sa, n) == 0 || errno == EINPROGRESS)
+		answer = wait_for_its_end(fd);
+	else if (errno == EAGAIN) /* its backlog is full */
+		answer = SOMEBODY;
+	close(fd);
+	return answer;
+}
+
+bool
+predecessor_is_gone(const struct sockaddr *sa, socklen_t n)
+{
+	enum answer answer = HUNG_UP;
+
+	for (int i = 0; i < CALLS_MAX && answer == HUNG_UP; i++)
+		answer = call(sa, n);
+	return answer == NOBODY;
+}
