@@ -12,8 +12,9 @@
 #include "daemon/reload.h"
 
 /* The first thing that a process does which is on its way out is to close its
- * socket, so the next one never meets it; only a daemon of another configuration
- * can be in the way, and keeps the path.
+ * socket, so the next one meets it for a moment at most, and waits for that
+ * (net/predecessor.h); only a daemon of another configuration stays in the way,
+ * and keeps the path.
  *
  * What is asked for begins after the tick, when the answer is out. */
 
