@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#define PREDECESSOR_MS 1000
+#define PREDECESSOR_MS 300
 
 /* True when nobody listens at this address (Unix, or TCP of this machine), or
  * soon nobody does: waits for that, PREDECESSOR_MS at most, and not on a loop.

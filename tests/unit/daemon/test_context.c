@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "daemon/sandbox.h"
+#include "daemon/watchdog.h"
 #include "support/catch_output.h"
 #include "support/house.h"
 #include "support/nth_call.h"
@@ -145,7 +146,9 @@ test_a_taken_port(void **state)
 	assert_null(second);
 	assert_non_null(
 	    strstr(why.text, "cannot bind: Address already in use"));
+	/* A process has one of these. */
 	log_set_sink(logsock_write, h->bell->logsock);
+	watchdog_begin(&h->bell->logsock);
 	/* Who was there before is still there. */
 	close(house_call(h));
 	house_hears(h, "HANGUP");
