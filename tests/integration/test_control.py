@@ -518,6 +518,7 @@ def test_the_access_list_comes_first(ring):
 
 
 # --- explain and the DNS lists ---------------------------------------------------
+@pytest.mark.stops
 def test_explain(ring):
     server = ring.lists(
         Zone(
@@ -727,6 +728,7 @@ def test_explain_without_lists(ring):
     assert b"try again" in said[-1]
 
 
+@pytest.mark.stops
 def test_a_call_that_waits_ends_with_its_daemon(ring):
     server = ring.lists(Zone("bl.test", listed("127.0.0.50")))
     postfix, ctl = service(

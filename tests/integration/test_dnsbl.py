@@ -280,6 +280,7 @@ def test_negative_answer_is_remembered_as_long_as_its_soa_says(ring):
     until(tested_again, "a second DNSBL test")
 
 
+@pytest.mark.stops
 def test_lists_that_time_out_cost_the_wait_and_a_warning(ring):
     server = ring.lists(Zone("bl.test", listed(BAD)))
     postfix = ring.start(

@@ -248,6 +248,7 @@ def test_without_an_interval_there_is_no_sweep(ring):
     assert not postfix.log.find("cache .* cleanup: .*")
 
 
+@pytest.mark.stops
 @pytest.mark.own  # postscreen takes no notice of one alarm
 def test_watchdog_ends_a_loop_that_stands_still(ring):
     """A stopped process is as still as a loop that never returns."""
@@ -327,6 +328,7 @@ def test_smtpd_is_told_address_and_port(ring):
         )
 
 
+@pytest.mark.stops
 @pytest.mark.own
 def test_frozen_log_daemon_stops_nobody(ring):
     """Lines wait, in a queue with a limit, and come when it is back."""

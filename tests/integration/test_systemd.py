@@ -119,6 +119,7 @@ def test_stop_hands_the_sessions_to_a_child(bell, manager):
     bell.postfix.wait_for_mail("held")
 
 
+@pytest.mark.stops
 def test_watchdog_is_fed_by_the_loop(bell, manager):
     bell.environment["WATCHDOG_USEC"] = "400000"
     bell.start()
