@@ -125,7 +125,9 @@ def test_smuggled_mail_is_the_same_through_a_relay(ring, forbid):
             mails = repr(mail_of(postfix, subject)).replace(subject, "X")
             stories.append((said, mails))
         assert stories[0] == stories[1], name
-        assert len(postfix.log.find(r"RELAYED \[%s\]:\d+" % source)) == 1
+        relayed = r"RELAYED \[%s\]:\d+" % source
+        postfix.log.wait_for(relayed)
+        assert len(postfix.log.find(relayed)) == 1
 
 
 def begins(postfix, source, greeting, lines):
@@ -163,7 +165,9 @@ def test_what_smtpd_is_told_again_is_what_the_client_said(ring):
                 )
             stories.append((story, mail_of(postfix, subject)[before:]))
         assert stories[0] == stories[1], name
-        assert len(postfix.log.find(r"RELAYED \[%s\]:\d+" % source)) == 1
+        relayed = r"RELAYED \[%s\]:\d+" % source
+        postfix.log.wait_for(relayed)
+        assert len(postfix.log.find(relayed)) == 1
 
 
 @pytest.mark.own

@@ -238,6 +238,7 @@ def test_descriptors_run_out_and_everybody_is_served(ring):
     bell = ring.standalone(postfix, doorbell_access_list="static:permit")
     bell.descriptors = 64
     bell.log.expect(r"warning: accepting connections rests for a moment: .*")
+    postfix.log.expect(r"warning: (service \"smtpd\"|to avoid|see http).*")
     # The kernel's limit of descriptors on their way, with others' among them.
     postfix.log.expect(r"warning: pass_accept_attr: cannot receive file .*")
     postfix.log.expect(r"error: accept connection: .*")
