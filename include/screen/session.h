@@ -150,8 +150,6 @@ const char *session_blamed_zone(const struct session *s);
 const struct record_key *session_key(const struct session *s);
 /* The configuration in force for this session, under the present stress. */
 const struct config *session_config(const struct session *s);
-/* The longest line a client may send now, in bytes, its ending included. */
-size_t session_line_max(const struct session *s);
 /* Who talks to whom, and whom the session counts for. 0, or -1 with errno and
  * nothing changed. */
 int session_set_ends(struct session *s, const struct endpoint *client,

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* A connection to it ends when it does: nobody needs to look again and again.
  * One that is ended by a daemon that stays (it may be out of memory) says
  * nothing, so another has to tell. */
@@ -25,20 +27,23 @@ error_of(int fd)
 }
 
 static enum answer
-wait_for_its_end(int fd)
+wait_for_its_end(int fd, struct mono until)
 {
 	struct pollfd end = {.fd = fd, .events = POLLIN};
+	int64_t left;
 	int n;
 
-	while ((n = poll(&end, 1, PREDECESSOR_MS)) < 0 && errno == EINTR)
-		continue;
+	do {
+		left = mono_between(clock_mono(), until);
+		n = poll(&end, 1, left > 0 ? (int)left : 0);
+	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return SOMEBODY;
 	return error_of(fd) == ECONNREFUSED ? NOBODY : HUNG_UP;
 }
 
 static enum answer
-call(const struct sockaddr *sa, socklen_t n)
+call(const struct sockaddr *sa, socklen_t n, struct mono until)
 {
 	enum answer answer = NOBODY;
 	int fd;
@@ -48,7 +53,7 @@ call(const struct sockaddr *sa, socklen_t n)
 	if (fd < 0)
 		return NOBODY;
 	if (connect(fd, sa, n) == 0 || errno == EINPROGRESS)
-		answer = wait_for_its_end(fd);
+		answer = wait_for_its_end(fd, until);
 	else if (errno == EAGAIN) /* its backlog is full */
 		answer = SOMEBODY;
 	close(fd);
@@ -58,9 +63,10 @@ call(const struct sockaddr *sa, socklen_t n)
 bool
 predecessor_is_gone(const struct sockaddr *sa, socklen_t n)
 {
+	struct mono until = mono_after(clock_mono(), PREDECESSOR_MS);
 	enum answer answer = HUNG_UP;
 
 	for (int i = 0; i < CALLS_MAX && answer == HUNG_UP; i++)
-		answer = call(sa, n);
+		answer = call(sa, n, until);
 	return answer == NOBODY;
 }

@@ -426,12 +426,13 @@ take_line(struct session *s, const struct line *line)
 
 /* The limit may have sunk since a line was taken; that one is not too long. */
 static size_t
-line_max(const struct session *s)
+line_max(struct session *s)
 {
 	bool is_measured = s->dialogue->is_measured;
 
 	s->dialogue->is_measured = false;
-	return is_measured ? s->policy->line_room : session_line_max(s);
+	return is_measured ? s->policy->line_room
+			   : s->policy->line_max[s->screen->stress];
 }
 
 static enum phase

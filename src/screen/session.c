@@ -58,12 +58,6 @@ session_phase_name(enum phase phase)
 	return session_phases[phase]->name;
 }
 
-size_t
-session_line_max(const struct session *s)
-{
-	return s->policy->line_max[s->screen->stress];
-}
-
 const struct config *
 session_config(const struct session *s)
 {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -663,6 +664,36 @@ test_tcp(void **state)
 	serves(&place.where);
 }
 
+/* Its listener goes when somebody has come. Whatever goes wrong here shows as an
+ * address that is not had. */
+static void *
+leave_house(void *arg)
+{
+	const int *door = arg;
+	int fd = accept(*door, NULL, NULL);
+
+	close(*door);
+	close(fd);
+	return NULL;
+}
+
+static void
+test_tcp_of_one_who_leaves(void **state)
+{
+	pthread_t thread;
+	int yes = 1, door;
+
+	(void)state;
+	door = bound("127.0.0.1", SOCK_STREAM, true, &place.where);
+	assert_int_equal(
+	    setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+	place.path = NULL;
+	assert_int_equal(pthread_create(&thread, NULL, leave_house, &door), 0);
+	start();
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	serves(&place.where);
+}
+
 static void
 test_no_such_places(void **state)
 {
@@ -782,6 +813,7 @@ main(void)
 	    TEST(test_for_everybody),
 	    TEST(test_close_ends_all),
 	    TEST(test_tcp),
+	    TEST(test_tcp_of_one_who_leaves),
 	    TEST(test_no_such_places),
 	    TEST(test_adopted),
 	    TEST(test_not_adopted),
