@@ -13,7 +13,8 @@
  *
  * Owns:    nothing.
  * Units:   at most EXPAND_DEPTH_MAX references deep, as in Postfix.
- * Errors:  -1 with *why: bad syntax, a value that refers to itself, too long. */
+ * Errors:  -1 with *why: bad syntax, a value that refers to itself, too long,
+ *          out of memory. */
 #ifndef DOORBELL_CONFIG_EXPAND_H
 #define DOORBELL_CONFIG_EXPAND_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "config/expand.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -436,7 +437,12 @@ expand_text(const char *in, expand_lookup_fn *lookup, void *arg,
 {
 	struct expansion e = {lookup, arg, out, why, 0, 0};
 
-	/* Stays when there is no room or no memory: nobody else writes. */
-	errtext_set(why, "the expanded value is too long");
-	return expand_span(&e, span_str(in));
+	why->text[0] = '\0';
+	if (expand_span(&e, span_str(in)) == 0)
+		return 0;
+	if (why->text[0] == '\0') /* nobody complained: it was a buffer */
+		errtext_set(why, "%s",
+		    errno == ENOMEM ? "out of memory"
+				    : "the expanded value is too long");
+	return -1;
 }

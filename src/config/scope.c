@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "config/scope.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "config/expand.h"
@@ -100,8 +101,12 @@ scope_effective(const struct config_set *set, enum scope_state state,
 
 	if (param->type == PARAM_RAW) {
 		text = raw_text(set, state, param);
-		errtext_set(why, "the value is too long");
-		return buf_add_str(out, text);
+		if (buf_add_str(out, text) == 0)
+			return 0;
+		errtext_set(why, "%s",
+		    errno == ENOMEM ? "out of memory"
+				    : "the value is too long");
+		return -1;
 	}
 	text = scope_raw(set, state, param->name);
 	return scope_expand(set, state, text != NULL ? text : "", out, why);

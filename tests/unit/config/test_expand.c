@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* links: fake_mem */
 #include "config/expand.h"
 
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "support/fake_mem.h"
 
 static const char *
 look_up(const char *name, void *arg)
@@ -121,6 +123,31 @@ test_limits(void **state)
 	buf_clear(&got);
 }
 
+/* Whichever piece there is no memory for: both sides of a comparison have a
+ * buffer of their own. */
+static void
+test_no_memory(void **state)
+{
+	static const char text[] = "$a${{$a} == {$b} ? {x} : {$b}}";
+	struct errtext why;
+	unsigned failures = 0;
+	struct buf got;
+	int rc;
+
+	(void)state;
+	do {
+		buf_init(&got, 1024);
+		fake_mem_fail_after(failures);
+		rc = expand_text(text, look_up, NULL, &got, &why);
+		fake_mem_heal();
+		if (rc < 0)
+			assert_string_equal(why.text, "out of memory");
+		buf_clear(&got);
+		assert_int_equal(fake_mem_live(), 0);
+	} while (rc < 0 && ++failures < 100);
+	assert_in_range(failures, 3, 99);
+}
+
 /* No parameter has such a name, wherever it stands. */
 static void
 test_long_name(void **state)
@@ -153,6 +180,7 @@ main(void)
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_truncations),
 	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_no_memory),
 	    cmocka_unit_test(test_long_name),
 	};
 
