@@ -29,7 +29,7 @@
  * as empty). `arg` is the caller's. */
 typedef const char *expand_lookup_fn(const char *name, void *arg);
 
-/* Append the expansion of `in` to `out`. */
+/* Append the expansion of `in` to `out`; `why` may be NULL. */
 int expand_text(const char *in, expand_lookup_fn *lookup, void *arg,
     struct buf *out, struct errtext *why);
 

@@ -435,13 +435,15 @@ int
 expand_text(const char *in, expand_lookup_fn *lookup, void *arg,
     struct buf *out, struct errtext *why)
 {
-	struct expansion e = {lookup, arg, out, why, 0, 0};
+	struct errtext unheard;
+	struct expansion e = {
+	    lookup, arg, out, why != NULL ? why : &unheard, 0, 0};
 
-	why->text[0] = '\0';
+	e.why->text[0] = '\0';
 	if (expand_span(&e, span_str(in)) == 0)
 		return 0;
-	if (why->text[0] == '\0') /* nobody complained: it was a buffer */
-		errtext_set(why, "%s",
+	if (e.why->text[0] == '\0') /* nobody complained: it was a buffer */
+		errtext_set(e.why, "%s",
 		    errno == ENOMEM ? "out of memory"
 				    : "the expanded value is too long");
 	return -1;
