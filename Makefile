@@ -227,9 +227,11 @@ unrest: all $(BENCH_BIN) $(NTH_CALL)  ## the ring while its processes stand stil
 # build/chaos.log, when the chaos ended badly.
 SOAK_SECONDS ?= 600
 SOAK_RELOAD ?= 20
+SOAK_PACE ?= 1
 soak: all $(BENCH_BIN)  ## ten minutes of mixed traffic, after which nothing has grown (root)
 	$QDOORBELLD=$(CURDIR)/$B/doorbelld $(PYTHON) tests/soak/soak.py \
-		--seconds $(SOAK_SECONDS) --reload $(SOAK_RELOAD)
+		--seconds $(SOAK_SECONDS) --reload $(SOAK_RELOAD) \
+		--pace $(SOAK_PACE)
 
 CHAOS_SECONDS ?= 600
 chaos: all $(BENCH_BIN)  ## ten minutes in which all parts break, and no mail is lost (root)

@@ -3,6 +3,7 @@
 
     SOAK_SECONDS   how long, in all (default 600)
     SOAK_RELOAD    seconds between reloads; 0 for none (default 20)
+    SOAK_PACE      good sessions a second, as a share of the usual (default 1)
 
 One doorbelld in front of the smtpd of a real Postfix, and a real rbldnsd. It
 runs without master(8), so that reloads happen in the process and what they
@@ -191,8 +192,9 @@ class Watch:
 class Round:
     """One time of traffic, up to the moment when all have gone."""
 
-    def __init__(self, house, number, seconds):
+    def __init__(self, house, number, seconds, pace):
         self.house, self.number, self.seconds = house, number, seconds
+        self.pace = pace
         self.connections = 0  # by the clients' account
         self.served = self.unserved = 0
         self.p99_ms = 0
@@ -211,6 +213,8 @@ class Round:
 
     def _crowds(self):
         for name, manners, network, rate, good, addresses in CROWDS:
+            if good:
+                rate = max(1, round(rate * self.pace))
             n = rate * self.seconds
             if "%" in network:
                 network %= 100 + self.number % 80
@@ -318,8 +322,9 @@ COLUMNS = (
 class Soak:
     """All rounds, the table, and the verdict."""
 
-    def __init__(self, seconds, reload_s):
+    def __init__(self, seconds, reload_s, pace):
         self.house = House()
+        self.pace = pace
         self.round_s = max(SHORTEST_ROUND_S, seconds // ROUNDS)
         self.seconds = seconds
         self.reload_s = reload_s
@@ -350,7 +355,7 @@ class Soak:
     def _play(self, number):
         pid = self.house.bell.pid
         before = self._settle()
-        played = Round(self.house, number, self.round_s)
+        played = Round(self.house, number, self.round_s, self.pace)
         played.run(self.reload_s)
         after = self._settle()
         kb, fds = figures.private_kb(pid), processes.descriptors(pid)
@@ -419,10 +424,11 @@ def main():
     parser = argparse.ArgumentParser(description="a long soak")
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--reload", type=int, default=20)
+    parser.add_argument("--pace", type=float, default=1)
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("master(8) has to be started by root")
-    failures = Soak(options.seconds, options.reload).run()
+    failures = Soak(options.seconds, options.reload, options.pace).run()
     for failure in failures[:40]:
         print("FAILED: " + failure)
     print("verdict: " + ("%d failures" % len(failures) if failures else "good"))
