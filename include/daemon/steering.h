@@ -10,8 +10,9 @@
 
 /* Whether the parameters make sense: 0, or -1 with *why. */
 int steering_check(const struct config *cfg, struct errtext *why);
-/* Make the socket, with all privileges and the whole file system. */
-void steering_open(struct doorbell *d);
+/* Make the socket, with all privileges and the whole file system; another
+ * process that has it may leave before `until`. */
+void steering_open(struct doorbell *d, struct mono until);
 /* Begin to answer. */
 void steering_start(struct doorbell *d);
 /* Answer no more: another process may take over. Whatever its state. */

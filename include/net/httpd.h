@@ -49,10 +49,10 @@ struct httpd_reply {
 typedef void httpd_fn(
     const struct httpd_request *request, struct httpd_reply *reply, void *arg);
 
-/* Bind; a Unix socket is open to every user. Answers nobody before
- * httpd_start(). */
-struct httpd *httpd_open(
-    struct loop *loop, const struct httpd_place *place, struct errtext *why);
+/* Bind; a Unix socket is open to every user. Who listens there may go before
+ * `until`. Answers nobody before httpd_start(). */
+struct httpd *httpd_open(struct loop *loop, const struct httpd_place *place,
+    struct mono until, struct errtext *why);
 /* The same with a socket that somebody else has bound and listens on: a Unix one,
  * or one of TCP on a loopback address. On failure it stays the caller's. */
 struct httpd *httpd_adopt(struct loop *loop, int fd, struct errtext *why);

@@ -6,7 +6,8 @@
  * (SO_PEERCRED).
  *
  * The socket is bound under another name and renamed, so that its path never
- * leads nowhere, and is never removed: whoever comes next replaces it.
+ * leads nowhere, and is never removed: whoever comes next replaces it. PATH.lock
+ * is held meanwhile, and stays, too: of several who come at once one has it.
  *
  * Owns:    the socket, its connections, and the answers that wait for a slow
  *          reader.
@@ -46,6 +47,7 @@ struct local_options {
 	gid_t group;         /* of the socket; (gid_t)-1: as we are */
 	bool make_directory; /* the last one, 0755, when it is not there */
 	bool for_everybody;  /* mode 0666, not 0660 */
+	struct mono until;   /* who listens there may go; zero: no waiting */
 };
 
 struct local_ops {

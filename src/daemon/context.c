@@ -17,8 +17,9 @@
 #include "daemon/sandbox.h"
 #include "daemon/showing.h"
 #include "daemon/steering.h"
-#include "screen/crowd.h"
 #include "daemon/watchdog.h"
+#include "net/predecessor.h"
+#include "screen/crowd.h"
 
 /* The order of context_new() is the order of needs: log, configuration, the
  * queue directory (all relative names start there), tables and the cache while
@@ -237,7 +238,6 @@ open_doors(struct doorbell *d, struct errtext *why)
 	    config_under(d->config, false)->listen, why);
 }
 
-/* All that needs root, or files outside a chroot. */
 /* What it warns of fails, and is dealt with where that shows. */
 static void
 on_library_warning(int severity, const char *text)
@@ -246,12 +246,14 @@ on_library_warning(int severity, const char *text)
 	log_warning("event library: %s", text);
 }
 
+/* All that needs root, or files outside a chroot. */
 static int
 build_privileged(
     struct doorbell *d, struct jail_user *user, struct errtext *why)
 {
 	const struct config *cfg = config_under(d->config, false);
 	bool service = d->options->mode == OPTIONS_SERVICE;
+	struct mono until;
 
 	if (jail_find_user(
 		service ? cfg->postfix.mail_owner : cfg->user, user, why) < 0 ||
@@ -272,9 +274,12 @@ build_privileged(
 	    load_rules(d, why) < 0 || build_screen(d, why) < 0)
 		return -1;
 	shelf_close(d->shelf);
-	steering_open(d);
-	showing_open(d);
-	return open_doors(d, why);
+	until = mono_after(clock_mono(), PREDECESSOR_MS);
+	steering_open(d, until);
+	if (open_doors(d, why) < 0)
+		return -1;
+	showing_open(d, until);
+	return 0;
 }
 
 static int
@@ -472,10 +477,10 @@ context_free(struct doorbell **dp)
 		loop_timer_stop(&d->rest);
 		ignore_signals(d);
 	}
-	steering_stop(d);
-	showing_stop(d);
-	systemd_leave(&d->systemd);
 	listeners_close(&d->listeners);
+	showing_stop(d);
+	steering_stop(d);
+	systemd_leave(&d->systemd);
 	annals_end(d);
 	screen_free(&d->screen);
 	tally_close(&d->tally);

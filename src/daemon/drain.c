@@ -15,7 +15,8 @@
 /* The pid that master knows is its only hold on us: while it lives master starts
  * no other, so it must go at once, and a forked child inherits the work. The
  * listeners are closed first thing in the child: a process that keeps one open
- * would swallow connections (all Postfix sockets are SO_REUSEPORT). */
+ * would swallow connections (all Postfix sockets are SO_REUSEPORT). The control
+ * socket is closed last: who has waited for its end finds the other doors free. */
 
 enum { FORK_RETRY_MS = 1000 };
 
@@ -39,8 +40,8 @@ void
 drain_in_place(struct doorbell *d)
 {
 	d->draining = true;
-	steering_stop(d);
 	listeners_close(&d->listeners);
+	steering_stop(d);
 	screen_drain(d->screen, on_empty, d);
 }
 
@@ -110,9 +111,9 @@ drain_in_background(struct doorbell *d)
 	struct errtext why = {""};
 
 	d->draining = true;
-	steering_stop(d);
-	showing_stop(d);
 	listeners_close(&d->listeners);
+	showing_stop(d);
+	steering_stop(d);
 	systemd_stopping(&d->systemd);
 	if (nothing_is_left(d))
 		_exit(0);
@@ -134,9 +135,9 @@ void
 drain_at_once(struct doorbell *d)
 {
 	d->draining = true;
-	steering_stop(d);
-	showing_stop(d);
 	listeners_close(&d->listeners);
+	showing_stop(d);
+	steering_stop(d);
 	systemd_stopping(&d->systemd);
 	screen_shut(d->screen);
 	loop_stop(d->loop);

@@ -3,8 +3,9 @@
 
 #include "base/log.h"
 
-/* As with the control socket: a process on its way out closes its door first,
- * so the next one finds the address free. */
+/* A process that ends closes its page, as it does its control socket, but one
+ * that drains where it stands shows it until its last client has gone. The next
+ * one serves clients by then: waiting for the page comes behind its doors. */
 
 static bool
 is_wanted(const struct config *cfg)
@@ -28,7 +29,7 @@ showing_check(const struct config *cfg, struct errtext *why)
 }
 
 void
-showing_open(struct doorbell *d)
+showing_open(struct doorbell *d, struct mono until)
 {
 	const struct config *cfg = config_under(d->config, false);
 	struct httpd_place place;
@@ -45,7 +46,7 @@ showing_open(struct doorbell *d)
 	if (!is_wanted(cfg))
 		return;
 	if (http_parse_place(cfg->http_listen, &place, &why) < 0 ||
-	    (d->http_socket = httpd_open(d->loop, &place, &why)) == NULL)
+	    (d->http_socket = httpd_open(d->loop, &place, until, &why)) == NULL)
 		complain(&why);
 }
 

@@ -11,8 +11,8 @@
 #include "daemon/drain.h"
 #include "daemon/reload.h"
 
-/* The first thing that a process does which is on its way out is to close its
- * socket, so the next one meets it for a moment at most, and waits for that
+/* A process that is on its way out closes its doors, and then its socket, so the
+ * next one meets it for a moment at most, and waits for that
  * (net/predecessor.h); only a daemon of another configuration stays in the way,
  * and keeps the path.
  *
@@ -114,11 +114,12 @@ steering_check(const struct config *cfg, struct errtext *why)
 }
 
 void
-steering_open(struct doorbell *d)
+steering_open(struct doorbell *d, struct mono until)
 {
 	const struct config *cfg = config_under(d->config, false);
-	struct local_options o = {
-	    .path = cfg->control_socket, .make_directory = true};
+	struct local_options o = {.path = cfg->control_socket,
+	    .make_directory = true,
+	    .until = until};
 	struct errtext why;
 	size_t i = 0;
 	int fd;

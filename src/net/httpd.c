@@ -241,19 +241,22 @@ on_refusal(struct evconnlistener *listener, void *arg)
 }
 
 static int
-bind_and_listen(int fd, const struct sockaddr *sa, socklen_t n)
+bind_and_listen(
+    int fd, const struct sockaddr *sa, socklen_t n, struct mono until)
 {
-	if (bind(fd, sa, n) == 0)
-		return listen(fd, BACKLOG);
-	if (errno != EADDRINUSE)
-		return -1;
-	if (!predecessor_is_gone(sa, n))
-		return errno = EADDRINUSE, -1;
-	return bind(fd, sa, n) == 0 ? listen(fd, BACKLOG) : -1;
+	int rc = bind(fd, sa, n);
+
+	if (rc < 0 && errno == EADDRINUSE) {
+		/* Whatever it finds, the kernel has the last word. */
+		(void)predecessor_is_gone(sa, n, until);
+		rc = bind(fd, sa, n);
+	}
+	return rc == 0 ? listen(fd, BACKLOG) : -1;
 }
 
 static int
-inet_socket(const struct endpoint *where, struct errtext *why)
+inet_socket(
+    const struct endpoint *where, struct mono until, struct errtext *why)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = endpoint_to_sockaddr(where, &sa);
@@ -264,7 +267,7 @@ inet_socket(const struct endpoint *where, struct errtext *why)
 	    socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
-	    bind_and_listen(fd, (const struct sockaddr *)&sa, n) == 0)
+	    bind_and_listen(fd, (const struct sockaddr *)&sa, n, until) == 0)
 		return fd;
 	errtext_set(why, "%s: cannot listen: %s", endpoint_format(where, text),
 	    strerror(errno));
@@ -274,10 +277,12 @@ inet_socket(const struct endpoint *where, struct errtext *why)
 }
 
 static int
-local_socket(const char *path, struct errtext *why)
+local_socket(const char *path, struct mono until, struct errtext *why)
 {
-	const struct local_options o = {
-	    .path = path, .group = (gid_t)-1, .for_everybody = true};
+	const struct local_options o = {.path = path,
+	    .group = (gid_t)-1,
+	    .for_everybody = true,
+	    .until = until};
 
 	return local_bind(&o, why);
 }
@@ -304,12 +309,12 @@ build(struct loop *loop, int fd, struct errtext *why)
 }
 
 struct httpd *
-httpd_open(
-    struct loop *loop, const struct httpd_place *place, struct errtext *why)
+httpd_open(struct loop *loop, const struct httpd_place *place,
+    struct mono until, struct errtext *why)
 {
 	struct httpd *h = NULL;
-	int fd = place->path != NULL ? local_socket(place->path, why)
-				     : inet_socket(&place->where, why);
+	int fd = place->path != NULL ? local_socket(place->path, until, why)
+				     : inet_socket(&place->where, until, why);
 
 	if (fd >= 0 && (h = build(loop, fd, why)) == NULL)
 		close(fd);

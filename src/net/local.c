@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -322,19 +325,37 @@ address_of(const char *path, const char *suffix, struct sockaddr_un *sa)
 	return 0;
 }
 
-/* On failure *step_r says what could not be done. */
+/* A descriptor that is the lock, until it is closed; or -1. The file stays: who
+ * removed it would let two in. */
 static int
-place_socket(int fd, const struct local_options *o, const char **step_r)
+lock_path(const struct local_options *o)
 {
-	struct sockaddr_un at, temporary;
+	char name[LOCAL_PATH_MAX + sizeof(".lock")];
+	int fd, error;
+
+	(void)snprintf(name, sizeof(name), "%s.lock", o->path);
+	fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		error = errno;
+		if ((error != EWOULDBLOCK && error != EINTR) ||
+		    mono_between(clock_mono(), o->until) <= 0) {
+			close(fd);
+			return errno = error, -1;
+		}
+		(void)poll(NULL, 0, 10);
+	}
+	return fd;
+}
+
+static int
+bind_by_rename(int fd, const struct local_options *o,
+    const struct sockaddr_un *at, const char **step_r)
+{
+	struct sockaddr_un temporary;
 
 	*step_r = "use this name";
-	if (address_of(o->path, "", &at) < 0 ||
-	    address_of(o->path, ".new", &temporary) < 0)
+	if (address_of(o->path, ".new", &temporary) < 0)
 		return -1;
-	*step_r = "take it over";
-	if (!predecessor_is_gone((struct sockaddr *)&at, sizeof(at)))
-		return errno = EADDRINUSE, -1;
 	*step_r = "bind";
 	if (unlink(temporary.sun_path) < 0 && errno != ENOENT)
 		return -1;
@@ -348,11 +369,46 @@ place_socket(int fd, const struct local_options *o, const char **step_r)
 	if (listen(fd, BACKLOG) < 0)
 		goto failed;
 	*step_r = "rename";
-	if (rename(temporary.sun_path, at.sun_path) == 0)
+	if (rename(temporary.sun_path, at->sun_path) == 0)
 		return 0;
 failed:
 	(void)!unlink(temporary.sun_path);
 	return -1;
+}
+
+static bool
+is_free(const struct sockaddr_un *at, struct mono until)
+{
+	if (predecessor_is_gone(
+		(const struct sockaddr *)at, sizeof(*at), until))
+		return true;
+	errno = EADDRINUSE;
+	return false;
+}
+
+/* On failure *step_r says what could not be done. Others may have waited for the
+ * same end as we have, so we look again when we have the lock. */
+static int
+place_socket(int fd, const struct local_options *o, const char **step_r)
+{
+	struct sockaddr_un at;
+	int lock, error, rc = -1;
+
+	*step_r = "use this name";
+	if (address_of(o->path, "", &at) < 0)
+		return -1;
+	*step_r = "take it over";
+	if (!is_free(&at, o->until))
+		return -1;
+	*step_r = "lock it";
+	if ((lock = lock_path(o)) < 0)
+		return -1;
+	*step_r = "take it over";
+	if (is_free(&at, (struct mono){0}))
+		rc = bind_by_rename(fd, o, &at, step_r);
+	error = errno;
+	close(lock);
+	return errno = error, rc;
 }
 
 static int

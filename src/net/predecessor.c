@@ -5,15 +5,22 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 /* A connection to it ends when it does: nobody needs to look again and again.
  * One that is ended by a daemon that stays (it may be out of memory) says
- * nothing, so another has to tell. */
+ * nothing, so another has to tell. A backlog that is full lets nobody wait in
+ * it, so there we do look again. */
 
-enum { CALLS_MAX = 10 };
+enum { CALLS_MAX = 10, LOOK_MS = 10 };
 
-enum answer { NOBODY, SOMEBODY, HUNG_UP };
+enum answer { NOBODY, SOMEBODY, HUNG_UP, BUSY };
+
+static int64_t
+left_ms(struct mono until)
+{
+	int64_t ms = mono_between(clock_mono(), until);
+
+	return ms > 0 ? ms : 0;
+}
 
 /* Its error, which a refusal by TCP is, too. */
 static int
@@ -30,13 +37,11 @@ static enum answer
 wait_for_its_end(int fd, struct mono until)
 {
 	struct pollfd end = {.fd = fd, .events = POLLIN};
-	int64_t left;
 	int n;
 
-	do {
-		left = mono_between(clock_mono(), until);
-		n = poll(&end, 1, left > 0 ? (int)left : 0);
-	} while (n < 0 && errno == EINTR);
+	do
+		n = poll(&end, 1, (int)left_ms(until));
+	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return SOMEBODY;
 	return error_of(fd) == ECONNREFUSED ? NOBODY : HUNG_UP;
@@ -54,19 +59,25 @@ call(const struct sockaddr *sa, socklen_t n, struct mono until)
 		return NOBODY;
 	if (connect(fd, sa, n) == 0 || errno == EINPROGRESS)
 		answer = wait_for_its_end(fd, until);
-	else if (errno == EAGAIN) /* its backlog is full */
-		answer = SOMEBODY;
+	else if (errno == EAGAIN)
+		answer = BUSY;
 	close(fd);
 	return answer;
 }
 
 bool
-predecessor_is_gone(const struct sockaddr *sa, socklen_t n)
+predecessor_is_gone(const struct sockaddr *sa, socklen_t n, struct mono until)
 {
-	struct mono until = mono_after(clock_mono(), PREDECESSOR_MS);
-	enum answer answer = HUNG_UP;
+	enum answer answer = call(sa, n, until);
+	int calls = 1;
 
-	for (int i = 0; i < CALLS_MAX && answer == HUNG_UP; i++)
+	while ((answer == HUNG_UP && calls < CALLS_MAX) ||
+	       (answer == BUSY && left_ms(until) > 0)) {
+		if (answer == BUSY)
+			(void)poll(NULL, 0, LOOK_MS);
+		else
+			calls++;
 		answer = call(sa, n, until);
+	}
 	return answer == NOBODY;
 }

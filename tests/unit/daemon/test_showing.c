@@ -165,6 +165,25 @@ test_a_taken_port(void **state)
 	close(other);
 }
 
+/* Whoever has the page is waited for, but no client waits for that. */
+static void
+test_clients_come_before_the_page(void **state)
+{
+	struct house *h = *state;
+	int other = house_listener(h, h->http_port), asked, client;
+
+	set_http(h);
+	house_fork(h);
+	asked = accept(other, NULL, NULL);
+	assert_true(asked >= 0);
+	client = house_call(h);
+	assert_true(client >= 0);
+	close(client);
+	close(asked);
+	close(other);
+	house_serves(h);
+}
+
 static void
 test_a_place_that_is_none(void **state)
 {
@@ -300,6 +319,7 @@ main(void)
 	    TEST(test_a_path),
 	    TEST(test_nobody_wants_it),
 	    TEST(test_a_taken_port),
+	    TEST(test_clients_come_before_the_page),
 	    TEST(test_a_place_that_is_none),
 	    TEST(test_no_watch_for_it),
 	    TEST(test_words),

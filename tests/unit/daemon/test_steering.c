@@ -145,7 +145,7 @@ open_steering(void)
 
 	config_unref(&d.config);
 	d.config = given_config(words);
-	steering_open(&d);
+	steering_open(&d, (struct mono){0});
 }
 
 static void
@@ -297,7 +297,8 @@ test_socket_cannot_be_made(void **state)
 	open_steering();
 	assert_null(d.control_socket);
 	(void)snprintf(want, sizeof(want),
-	    "warning: control socket: %s: cannot bind: Not a directory; going"
+	    "warning: control socket: %s: cannot lock it: Not a directory; "
+	    "going"
 	    " on without it\n",
 	    scratch_path(&scratch, "run/control"));
 	assert_string_equal(heard_log(), want);

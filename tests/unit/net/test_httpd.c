@@ -70,10 +70,13 @@ turn(void)
 	turn_loop(loop, TURN_MS);
 }
 
+static int64_t patience_ms; /* for those who leave */
+
 static int
 open_httpd(void)
 {
-	httpd = httpd_open(loop, &place, &why);
+	httpd = httpd_open(
+	    loop, &place, mono_after(clock_mono(), patience_ms), &why);
 	return httpd == NULL ? -1 : 0;
 }
 
@@ -680,8 +683,9 @@ leave_house(void *arg)
 static void
 test_tcp_of_one_who_leaves(void **state)
 {
+	static int door; /* the thread's, even when we have failed */
 	pthread_t thread;
-	int yes = 1, door;
+	int yes = 1;
 
 	(void)state;
 	door = bound("127.0.0.1", SOCK_STREAM, true, &place.where);
@@ -689,7 +693,9 @@ test_tcp_of_one_who_leaves(void **state)
 	    setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
 	place.path = NULL;
 	assert_int_equal(pthread_create(&thread, NULL, leave_house, &door), 0);
+	patience_ms = 20000;
 	start();
+	patience_ms = 0;
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	serves(&place.where);
 }

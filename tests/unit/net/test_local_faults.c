@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* links: fake_mem nth_call scratch sockets */
+/* links: child_end counted_exit fake_mem nth_call scratch sockets */
 #include "net/local.h"
 
 #include <errno.h>
@@ -11,11 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "support/child_end.h"
 #include "support/fake_mem.h"
 #include "support/nth_call.h"
 #include "support/scratch.h"
@@ -672,6 +675,143 @@ test_somebody_is_busy(void **state)
 	close(server);
 }
 
+/* They wait for the same end, and wake at the same moment: one has the path, and
+ * when that one goes the next one, unless it has seen the other and given up. */
+enum { WAITERS = 3, ROUNDS = 40, LONG_MS = 20000 };
+
+struct waiter {
+	pid_t pid;
+	int talk, met;
+};
+
+/* Says whether it has the path, and keeps it until it is told to go. */
+_Noreturn static void
+wait_and_take(const char *path, int talk)
+{
+	const struct local_options o = {.path = path,
+	    .group = (gid_t)-1,
+	    .until = mono_after(clock_mono(), LONG_MS)};
+	char said = 'y';
+
+	if (local_bind(&o, &why) < 0)
+		said = errno == EADDRINUSE ? 'n' : '?';
+	_exit(write(talk, &said, 1) != 1 || read(talk, &said, 1) != 0);
+}
+
+static void
+start_waiter(struct waiter *w, const char *path, int server)
+{
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	if ((w->pid = fork()) == 0) {
+		child_lose_counts();
+		close(server);
+		for (int fd = ends[0]; fd > server; fd--)
+			close(fd);
+		wait_and_take(path, ends[1]);
+	}
+	assert_true(w->pid > 0);
+	close(ends[1]);
+	w->talk = ends[0];
+	w->met = accept(server, NULL, NULL);
+	assert_true(w->met >= 0);
+}
+
+static pid_t
+listener_at(const char *path)
+{
+	struct ucred listener = {0};
+	socklen_t n = sizeof(listener);
+	int fd = sockets_call(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &n), 0);
+	close(fd);
+	return listener.pid;
+}
+
+/* What the next one says that says something, who may go then. */
+static char
+next_word(struct waiter w[], const char *path)
+{
+	struct pollfd fds[WAITERS];
+	int i = 0, status;
+	char said;
+
+	for (int k = 0; k < WAITERS; k++)
+		fds[k] = (struct pollfd){.fd = w[k].talk, .events = POLLIN};
+	assert_true(poll(fds, WAITERS, LONG_MS) > 0);
+	while (fds[i].revents == 0)
+		i++;
+	assert_int_equal(read(w[i].talk, &said, 1), 1);
+	if (said == 'y')
+		assert_int_equal(listener_at(path), w[i].pid);
+	close(w[i].talk);
+	w[i].talk = -1;
+	assert_int_equal(waitpid(w[i].pid, &status, 0), w[i].pid);
+	assert_int_equal(status, 0);
+	return said;
+}
+
+static void
+test_several_who_wait(void **state)
+{
+	const char *path = scratch_path(&scratch, "wanted");
+	struct waiter w[WAITERS];
+	int server, taken;
+	char said;
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		server = sockets_bind(path, SOCK_STREAM);
+		assert_int_equal(listen(server, WAITERS), 0);
+		for (int i = 0; i < WAITERS; i++)
+			start_waiter(&w[i], path, server);
+		close(server);
+		for (int i = 0; i < WAITERS; i++)
+			close(w[i].met);
+		taken = 0;
+		for (int i = 0; i < WAITERS; i++) {
+			said = next_word(w, path);
+			assert_int_not_equal(said, '?');
+			taken += said == 'y';
+		}
+		assert_true(taken > 0);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+/* Somebody who is at it is waited for as well. */
+static void
+test_a_lock_that_is_held(void **state)
+{
+	const char *path = scratch_path(&scratch, "locked");
+	struct local_options o = {.path = path, .group = (gid_t)-1};
+	int lock = open(scratch_path(&scratch, "locked.lock"),
+	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(local_bind(&o, &why), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	assert_non_null(strstr(why.text, "/locked: cannot lock it: "));
+	o.until = mono_after(clock_mono(), 100);
+	assert_int_equal(local_bind(&o, &why), -1);
+	assert_true(mono_between(clock_mono(), o.until) <= 0);
+	close(lock);
+	lock = local_bind(&o, &why);
+	assert_true(lock >= 0);
+	close(lock);
+	/* Nobody's link leads us elsewhere. */
+	assert_int_equal(unlink(scratch_path(&scratch, "locked.lock")), 0);
+	assert_int_equal(
+	    symlink("other", scratch_path(&scratch, "locked.lock")), 0);
+	assert_int_equal(local_bind(&o, &why), -1);
+	assert_int_equal(errno, ELOOP);
+}
+
 static void
 test_what_stands_in_the_way(void **state)
 {
@@ -752,7 +892,7 @@ test_steps_that_fail(void **state)
 	nth_call_arm(CALL_socket, 2, EMFILE);
 	local_close(&local);
 	local = local_open(&o, &why);
-	assert_int_equal(nth_call_disarm(), 2);
+	assert_int_equal(nth_call_disarm(), 3);
 	assert_non_null(local);
 }
 
@@ -774,6 +914,8 @@ main(void)
 	    TEST(test_what_cannot_be_adopted),
 	    TEST(test_mode_and_group),
 	    TEST(test_somebody_is_busy),
+	    TEST(test_several_who_wait),
+	    TEST(test_a_lock_that_is_held),
 	    TEST(test_what_stands_in_the_way),
 	    TEST(test_here),
 	    TEST(test_steps_that_fail),

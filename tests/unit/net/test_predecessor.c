@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,10 +57,19 @@ tcp_address(struct sockaddr_storage *sa)
 	return sizeof(in);
 }
 
+enum { LONG_MS = 20000, SHORT_MS = 300 };
+
+static bool
+goes_within(int64_t ms, const struct sockaddr_storage *sa, socklen_t n)
+{
+	return predecessor_is_gone(
+	    (const struct sockaddr *)sa, n, mono_after(clock_mono(), ms));
+}
+
 static bool
 is_gone(const struct sockaddr_storage *sa, socklen_t n)
 {
-	return predecessor_is_gone((const struct sockaddr *)sa, n);
+	return goes_within(0, sa, n);
 }
 
 static void
@@ -85,11 +95,13 @@ test_somebody_who_stays(void **state)
 	struct sockaddr_storage sa;
 	socklen_t n = unix_address("stays", &sa);
 	int fd = listen_at(&sa, &n, 5);
+	struct mono before = clock_mono();
 
 	(void)state;
 	nth_call_arm(CALL_poll, 1, EINTR);
-	assert_false(is_gone(&sa, n));
+	assert_false(goes_within(SHORT_MS, &sa, n));
 	assert_int_equal(nth_call_disarm(), 2);
+	assert_true(mono_between(before, clock_mono()) >= SHORT_MS);
 	close(fd);
 	n = tcp_address(&sa);
 	fd = listen_at(&sa, &n, 5);
@@ -97,27 +109,12 @@ test_somebody_who_stays(void **state)
 	close(fd);
 }
 
-static void
-test_a_full_backlog_is_somebody(void **state)
-{
-	struct sockaddr_storage sa;
-	socklen_t n = unix_address("busy", &sa);
-	int server = listen_at(&sa, &n, 0), fd[8], calls = 0;
-
-	(void)state;
-	while ((fd[calls] = sockets_call(scratch_path(&scratch, "busy"))) >= 0)
-		assert_true(++calls < 8);
-	assert_false(is_gone(&sa, n));
-	while (calls > 0)
-		close(fd[--calls]);
-	close(server);
-}
-
 /* --- on its way out --------------------------------------------------------- */
 struct other {
 	pthread_t thread;
 	int fd;
 	int clients; /* that it hangs up on before it closes; -1: never closes */
+	int pause_ms; /* before it hangs up */
 	int calls;
 };
 
@@ -132,6 +129,7 @@ run_other(void *arg)
 	    other->clients != 0 && (fd = accept(other->fd, NULL, NULL)) >= 0) {
 		other->calls++;
 		other->clients -= other->clients > 0;
+		(void)poll(NULL, 0, other->pause_ms);
 		close(fd);
 	}
 	if (other->clients == 0)
@@ -139,50 +137,126 @@ run_other(void *arg)
 	return NULL;
 }
 
-static void
-start_other(struct other *other)
+/* The thread may still be there when a test has failed. */
+static struct other *
+start_other(struct other what)
 {
+	static struct other other;
+
+	other = what;
 	assert_int_equal(
-	    pthread_create(&other->thread, NULL, run_other, other), 0);
+	    pthread_create(&other.thread, NULL, run_other, &other), 0);
+	return &other;
 }
 
 static void
 test_somebody_who_leaves(void **state)
 {
-	struct other other = {.clients = 1};
 	struct sockaddr_storage sa;
 	socklen_t n = unix_address("leaves", &sa);
+	struct other *other = start_other(
+	    (struct other){.clients = 1, .fd = listen_at(&sa, &n, 5)});
 
 	(void)state;
-	other.fd = listen_at(&sa, &n, 5);
-	start_other(&other);
-	assert_true(is_gone(&sa, n));
-	assert_int_equal(pthread_join(other.thread, NULL), 0);
-	assert_int_equal(other.calls, 1);
+	assert_true(goes_within(LONG_MS, &sa, n));
+	assert_int_equal(pthread_join(other->thread, NULL), 0);
+	assert_int_equal(other->calls, 1);
 	n = tcp_address(&sa);
-	other = (struct other){.clients = 3, .fd = listen_at(&sa, &n, 5)};
-	start_other(&other);
-	assert_true(is_gone(&sa, n));
-	assert_int_equal(pthread_join(other.thread, NULL), 0);
-	assert_int_equal(other.calls, 3);
+	other = start_other(
+	    (struct other){.clients = 3, .fd = listen_at(&sa, &n, 5)});
+	assert_true(goes_within(LONG_MS, &sa, n));
+	assert_int_equal(pthread_join(other->thread, NULL), 0);
+	assert_int_equal(other->calls, 3);
 }
 
 /* It has no memory for clients, say. */
 static void
 test_somebody_who_hangs_up_and_stays(void **state)
 {
-	struct other other = {.clients = -1};
 	struct sockaddr_storage sa;
 	socklen_t n = unix_address("hangs-up", &sa);
+	struct other *other = start_other(
+	    (struct other){.clients = -1, .fd = listen_at(&sa, &n, 20)});
 
 	(void)state;
-	other.fd = listen_at(&sa, &n, 20);
-	start_other(&other);
+	assert_false(goes_within(LONG_MS, &sa, n));
+	assert_int_equal(shutdown(other->fd, SHUT_RDWR), 0);
+	assert_int_equal(pthread_join(other->thread, NULL), 0);
+	assert_in_range(other->calls, 2, 10);
+	close(other->fd);
+}
+
+/* The patience is for all calls together, not for each of them. */
+static void
+test_somebody_who_hangs_up_slowly(void **state)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = unix_address("slow", &sa);
+	struct other *other = start_other((struct other){.clients = -1,
+	    .pause_ms = SHORT_MS / 2,
+	    .fd = listen_at(&sa, &n, 20)});
+
+	(void)state;
+	assert_false(goes_within(SHORT_MS, &sa, n));
+	assert_int_equal(shutdown(other->fd, SHUT_RDWR), 0);
+	assert_int_equal(pthread_join(other->thread, NULL), 0);
+	assert_in_range(other->calls, 1, 4);
+	close(other->fd);
+}
+
+/* --- busy ------------------------------------------------------------------- */
+static int
+fill_backlog(const char *name, int fd[], int max)
+{
+	int n = 0;
+
+	while ((fd[n] = sockets_call(scratch_path(&scratch, name))) >= 0)
+		assert_true(++n < max);
+	return n;
+}
+
+static void
+test_a_full_backlog_is_somebody(void **state)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = unix_address("busy", &sa);
+	int server = listen_at(&sa, &n, 0), fd[8];
+	int calls = fill_backlog("busy", fd, 8);
+
+	(void)state;
 	assert_false(is_gone(&sa, n));
-	assert_int_equal(shutdown(other.fd, SHUT_RDWR), 0);
-	assert_int_equal(pthread_join(other.thread, NULL), 0);
-	assert_true(other.calls > 1);
-	close(other.fd);
+	assert_false(goes_within(SHORT_MS, &sa, n));
+	while (calls > 0)
+		close(fd[--calls]);
+	close(server);
+}
+
+static void *
+close_soon(void *arg)
+{
+	(void)poll(NULL, 0, SHORT_MS / 3);
+	close(*(const int *)arg);
+	return NULL;
+}
+
+static void
+test_a_full_backlog_of_one_who_leaves(void **state)
+{
+	static int server;
+	struct sockaddr_storage sa;
+	socklen_t n = unix_address("full", &sa);
+	pthread_t thread;
+	int fd[8], calls;
+
+	(void)state;
+	server = listen_at(&sa, &n, 0);
+	calls = fill_backlog("full", fd, 8);
+	assert_false(is_gone(&sa, n));
+	assert_int_equal(pthread_create(&thread, NULL, close_soon, &server), 0);
+	assert_true(goes_within(LONG_MS, &sa, n));
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	while (calls > 0)
+		close(fd[--calls]);
 }
 
 static void
@@ -197,7 +271,7 @@ test_nothing_to_ask_with(void **state)
 	assert_true(is_gone(&sa, n));
 	assert_int_equal(nth_call_disarm(), 1);
 	nth_call_arm(CALL_poll, 1, ENOMEM);
-	assert_false(is_gone(&sa, n));
+	assert_false(goes_within(LONG_MS, &sa, n));
 	assert_int_equal(nth_call_disarm(), 1);
 	close(fd);
 }
@@ -224,9 +298,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nobody),
 	    cmocka_unit_test(test_somebody_who_stays),
-	    cmocka_unit_test(test_a_full_backlog_is_somebody),
 	    cmocka_unit_test(test_somebody_who_leaves),
 	    cmocka_unit_test(test_somebody_who_hangs_up_and_stays),
+	    cmocka_unit_test(test_somebody_who_hangs_up_slowly),
+	    cmocka_unit_test(test_a_full_backlog_is_somebody),
+	    cmocka_unit_test(test_a_full_backlog_of_one_who_leaves),
 	    cmocka_unit_test(test_nothing_to_ask_with),
 	};
 
