@@ -192,7 +192,7 @@ class Watch:
 class Round:
     """One time of traffic, up to the moment when all have gone."""
 
-    def __init__(self, house, number, seconds, pace):
+    def __init__(self, house, number, seconds, pace=1):
         self.house, self.number, self.seconds = house, number, seconds
         self.pace = pace
         self.connections = 0  # by the clients' account
