@@ -112,3 +112,13 @@ def listens(pid, port):
                 if words[3] == "0A" and words[1].endswith(":%04X" % port):
                     return True
     return False
+
+
+def catches(pid, number):
+    """The process has a handler for this signal."""
+    with open("/proc/%d/status" % pid) as f:
+        for line in f:
+            name, _, value = line.partition(":")
+            if name == "SigCgt":
+                return bool(int(value, 16) >> (number - 1) & 1)
+    return False

@@ -66,6 +66,11 @@ class Standalone:
             lambda: processes.listens(self.pid, self.port),
             lambda: "a listening socket; the log:\n" + self.log.tail(),
         )
+        # It listens before it hears; SIGINT is the last that it learns.
+        until(
+            lambda: processes.catches(self.pid, signal.SIGINT),
+            "an ear for signals",
+        )
         return self
 
     def launch(self):
